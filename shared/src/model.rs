@@ -1,0 +1,27 @@
+//! The language of Zero Gate: typed ids, the life of a task, retry policy, and
+//! plans.
+//!
+//! Invariant: nothing here performs I/O, reads a clock or draws randomness;
+//! whatever depends on those takes them as arguments.
+
+pub mod id;
+pub mod priority;
+pub mod stamp;
+pub mod state;
+
+pub mod error;
+pub mod retry;
+pub mod task;
+
+pub mod plan;
+pub mod reference;
+pub mod waiting;
+
+pub use error::{ErrorCode, TaskError};
+pub use id::{AttemptToken, Nonce, TaskId, TenantId, TypeName, WorkerId};
+pub use priority::{Priority, Route};
+pub use retry::RetryPolicy;
+pub use stamp::Stamp;
+pub use state::{Status, TaskEvent, TaskState, To};
+pub use task::{AttemptRecord, Json, OnDependencyFailure, Progress, TaskSpec, TaskView};
+pub use waiting::WaitingOn;

@@ -1,0 +1,74 @@
+//! Why a pending task is not running: the first reason that holds.
+
+use serde::{Deserialize, Serialize};
+
+use super::{TaskState, TaskView};
+
+/// The closed set of reasons, in the order in which they are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitingOn {
+    /// The fleet is paused or stopped.
+    Paused,
+    /// A parent has not finished.
+    Dependencies,
+    /// Its `run_at` has not come.
+    Schedule,
+    /// It failed and waits for its next attempt.
+    Retry,
+    /// Its tenant's quota is used up.
+    Quota,
+    /// Its feature is switched off.
+    FeatureDisabled,
+    /// It fits on no announced worker.
+    TooLarge,
+    /// No worker that serves its type has room.
+    Capacity,
+    /// It stands in line.
+    Queue,
+}
+
+/// What the fleet looks like to one pending task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Nothing new may start.
+    pub paused: bool,
+    /// Some live worker that serves the task's type has a free slot.
+    pub room: bool,
+}
+
+impl WaitingOn {
+    /// The first reason that holds, or `None` when the task is not pending.
+    #[must_use]
+    pub fn first(task: &TaskView, around: Surroundings) -> Option<Self> {
+        let reason = match task.state {
+            TaskState::Running
+            | TaskState::Completed
+            | TaskState::Failed
+            | TaskState::Cancelled => return None,
+            _ if around.paused => Self::Paused,
+            TaskState::Waiting => Self::Dependencies,
+            TaskState::Scheduled if task.failures > 0 => Self::Retry,
+            TaskState::Scheduled => Self::Schedule,
+            TaskState::Ready | TaskState::Taken | TaskState::Queued if around.room => Self::Queue,
+            TaskState::Ready | TaskState::Taken | TaskState::Queued => Self::Capacity,
+        };
+        Some(reason)
+    }
+
+    /// The reason as it stands in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Paused => "paused",
+            Self::Dependencies => "dependencies",
+            Self::Schedule => "schedule",
+            Self::Retry => "retry",
+            Self::Quota => "quota",
+            Self::FeatureDisabled => "feature_disabled",
+            Self::TooLarge => "too_large",
+            Self::Capacity => "capacity",
+            Self::Queue => "queue",
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What the store shows to those who only look.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    Priority, RetryPolicy, Stamp, Status, TaskId, TaskView, TenantId, TypeName, WorkerId,
+};
+
+/// Which tasks to list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskQuery {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Only with this status.
+    pub status: Option<Status>,
+    /// Only of this type.
+    pub workflow_type: Option<TypeName>,
+    /// Only of this priority.
+    pub priority: Option<Priority>,
+    /// Only with all of these labels.
+    pub labels: BTreeMap<String, String>,
+    /// At most this many, at least 1.
+    pub limit: u32,
+    /// Continue after an earlier page.
+    pub cursor: Option<Cursor>,
+}
+
+/// Where a page ended: the acceptance number of its last task. Numbers only
+/// ever grow, so tasks that arrive meanwhile do not shift later pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor(pub u64);
+
+/// One page of a list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page {
+    /// Newest first, without results.
+    pub items: Vec<TaskView>,
+    /// Present if there may be more.
+    pub next: Option<Cursor>,
+}
+
+/// One workflow type as a worker announces it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TypeInfo {
+    /// Its name.
+    pub name: TypeName,
+    /// A short name for people.
+    pub title: String,
+    /// One or two sentences.
+    pub description: String,
+    /// JSON Schema (2020-12) of its input.
+    pub input_schema: serde_json::Value,
+    /// An input that is valid as it stands.
+    pub example: serde_json::Value,
+    /// Members that a submission's input receives where it does not name them.
+    pub defaults: serde_json::Value,
+    /// The retry policy of submissions that do not name one.
+    pub retry: RetryPolicy,
+    /// The timeout of submissions that do not name one, in milliseconds.
+    pub timeout_ms: u64,
+    /// The priority of submissions that do not name one.
+    pub priority: Priority,
+    /// A first guess of its run time, in milliseconds.
+    pub estimated_duration_ms: u64,
+    /// `light`, `cpu` or `memory`.
+    pub resource_class: String,
+    /// `essential`, `standard`, `advanced` or `experimental`.
+    pub feature_category: String,
+}
+
+/// Whether a worker takes work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Readiness {
+    /// It takes what its gate admits.
+    Ready,
+    /// Its gate admits nothing now.
+    Gated,
+    /// It finishes what it has and takes nothing new.
+    Draining,
+    /// It has not been heard of for longer than a lease.
+    Lost,
+}
+
+/// A worker's slots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slots {
+    /// Occupied now.
+    pub used: u32,
+    /// How many it would fill now.
+    pub limit: u32,
+    /// How many it was given.
+    pub cap: u32,
+}
+
+/// What a worker says of itself in every heartbeat.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkerState {
+    /// The machine's name.
+    pub host: String,
+    /// The program's version.
+    pub version: String,
+    /// When this boot began, by the worker's clock.
+    pub started_at: Stamp,
+    /// Whether it takes work.
+    pub readiness: Readiness,
+    /// Its slots.
+    pub slots: Slots,
+    /// The types it serves.
+    pub types: Vec<TypeName>,
+    /// What it runs now.
+    pub running: Vec<TaskId>,
+    /// Resident memory of the process, in bytes.
+    pub memory_bytes: u64,
+    /// Memory of the machine, in bytes.
+    pub memory_total_bytes: u64,
+    /// CPU use of the process in cores, over the last beat.
+    pub cpu_cores: f64,
+}
+
+/// A worker as the store knows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkerView {
+    /// Who.
+    pub worker: WorkerId,
+    /// What it said last.
+    pub state: WorkerState,
+    /// When it said it, by the store's clock.
+    pub last_heartbeat_at: Stamp,
+    /// How long ago that was, in milliseconds, by the store's clock.
+    pub silent_ms: u64,
+}
+
+/// The figures of one type at one priority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Pending now.
+    pub pending: u64,
+    /// Running now.
+    pub running: u64,
+    /// Committed since installation.
+    pub completed: u64,
+    /// Committed since installation.
+    pub failed: u64,
+    /// Committed since installation.
+    pub cancelled: u64,
+}
+
+/// Percentiles of a duration, in milliseconds, over the last minutes; all
+/// `None` when nothing finished then. From a histogram whose buckets grow by a
+/// tenth: the true value lies within 10 %.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Percentiles {
+    /// The median.
+    pub p50: Option<f64>,
+    /// 95 of 100 were not longer.
+    pub p95: Option<f64>,
+    /// 99 of 100 were not longer.
+    pub p99: Option<f64>,
+}
+
+/// A tenant's queue in numbers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Counts {
+    /// By type and priority.
+    pub by_route: BTreeMap<(TypeName, Priority), Tally>,
+    /// Age of the oldest pending task that may start, in milliseconds.
+    pub oldest_pending_age_ms: Option<u64>,
+    /// Runs that ended, per minute, averaged over the last five minutes.
+    pub throughput_per_minute: f64,
+    /// From acceptance to the first claim.
+    pub wait_ms: Percentiles,
+    /// From claim to commit.
+    pub run_ms: Percentiles,
+}
