@@ -1,0 +1,199 @@
+//! What a person can type.
+//!
+//! Invariant: no defaults of the roles here; they stand once, in
+//! [`configuration`](crate::configuration).
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::configuration::Settings;
+
+const AFTER: &str = "\
+Try it:      zerogate demo
+At home:     zerogate dev           then  zerogate submit grant_timeline --input plan.json --wait
+Production:  zerogate coordinator   and   zerogate worker   with ZEROGATE_AMQP_URL and ZEROGATE_REDIS_URL
+
+Exit codes: 0 done, 1 a watched task failed, 2 wrong usage or configuration, 3 refused by the coordinator,
+4 coordinator, broker or store unreachable, 75 a worker that wants to be restarted.";
+
+/// A distributed worker fleet over a message broker: workers pull a task only when they have room for it.
+#[derive(Debug, Parser)]
+#[command(name = "zerogate", version, about, after_help = AFTER, max_term_width = 110)]
+pub struct Program {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run everything in this one process: no broker or database to install
+    Dev(Settings),
+    /// Run two real workflows and what depends on them, embedded, and print what they found
+    Demo(Demo),
+    /// Run a coordinator on RabbitMQ and Redis: HTTP API, dispatch and upkeep
+    Coordinator(Settings),
+    /// Run a worker on RabbitMQ and Redis
+    Worker(Settings),
+    #[command(flatten)]
+    Client(ClientCommand),
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Stay up after the result, so that you can look around
+    #[arg(long)]
+    pub keep: bool,
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// The commands that talk to a running coordinator.
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Submit one task or many, from a file or standard input
+    Submit(Submit),
+    /// Show one task, or the whole system
+    Status(Status),
+    /// Follow tasks with progress bars until they end
+    Watch(Watch),
+    /// Cancel tasks
+    Cancel(Cancel),
+    /// Run failed or cancelled tasks again
+    Retry(Retry),
+    /// Show the queue in numbers
+    Queue(Connection),
+    /// List the workers
+    Workers(Connection),
+    /// Start nothing new; running work goes on, submissions are accepted
+    Pause(Emergency),
+    /// Start work again, after pause or stop
+    Resume(Emergency),
+    /// Start nothing new, refuse submissions, give running work back
+    Stop(Emergency),
+}
+
+/// Where the coordinator is, and how to print what it says.
+#[derive(Clone, Debug, Args)]
+pub struct Connection {
+    /// The coordinator's address
+    #[arg(long, env = "ZEROGATE_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub url: String,
+    /// How to print the answer
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people
+    Table,
+    /// For machines: the answer's JSON
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct Submit {
+    /// The workflow type; then --input holds its input. Without it, --input holds whole submissions:
+    /// an object, an array, {"tasks": [...]}, or one a line
+    pub workflow_type: Option<String>,
+    /// The file to read; - is standard input
+    #[arg(long, short, default_value = "-", value_name = "FILE")]
+    pub input: PathBuf,
+    /// critical, high, medium or low
+    #[arg(long, requires = "workflow_type")]
+    pub priority: Option<String>,
+    /// A task that must finish first; may be repeated
+    #[arg(long, value_name = "TASK", requires = "workflow_type")]
+    pub depends_on: Vec<String>,
+    /// A mark for lists and filters; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", requires = "workflow_type")]
+    pub label: Vec<String>,
+    /// A key under which repeating the request is harmless
+    #[arg(long, value_name = "KEY")]
+    pub idempotency_key: Option<String>,
+    /// Take the good ones of many and report the rest, instead of all or nothing
+    #[arg(long)]
+    pub partial: bool,
+    /// Only check; submit nothing
+    #[arg(long, conflicts_with = "wait")]
+    pub dry_run: bool,
+    /// Follow the tasks until they end
+    #[arg(long, short)]
+    pub wait: bool,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    /// The task; without it, the system
+    pub task: Option<String>,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// The tasks; without any, all of the queue until nothing is pending or running
+    pub tasks: Vec<String>,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub struct Cancel {
+    /// The tasks
+    #[arg(required = true)]
+    pub tasks: Vec<String>,
+    /// Why, for the record
+    #[arg(long, default_value = "")]
+    pub reason: String,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub struct Retry {
+    /// The tasks
+    #[arg(required = true)]
+    pub tasks: Vec<String>,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub struct Emergency {
+    /// Why, for the record
+    #[arg(long, default_value = "")]
+    pub reason: String,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+impl ClientCommand {
+    /// Where to go and how to print.
+    pub fn connection(&self) -> &Connection {
+        match self {
+            Self::Submit(command) => &command.connection,
+            Self::Status(command) => &command.connection,
+            Self::Watch(command) => &command.connection,
+            Self::Cancel(command) => &command.connection,
+            Self::Retry(command) => &command.connection,
+            Self::Queue(connection) | Self::Workers(connection) => connection,
+            Self::Pause(command) | Self::Resume(command) | Self::Stop(command) => {
+                &command.connection
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Program::command().debug_assert();
+    }
+}

@@ -1,0 +1,106 @@
+//! HTTP to the coordinator, with its problems turned into sentences.
+//!
+//! Invariant: a refusal (4xx) and a failure (5xx, no answer) are different
+//! exit codes; every problem that the answer lists is shown.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::{Agent, http::Response};
+
+use crate::exit::{Failure, REFUSED, UNAVAILABLE};
+
+use super::usage;
+
+/// Longer than any long poll that these commands ask for (20 s), so that only
+/// a silent coordinator runs into it.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// A coordinator somewhere.
+#[derive(Debug)]
+pub struct Api {
+    agent: Agent,
+    base: String,
+}
+
+type Answer = Result<Value, Failure>;
+
+impl Api {
+    /// The coordinator at this address.
+    pub fn new(url: &str) -> Self {
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(ANSWER_WITHIN))
+            .build()
+            .into();
+        Self { agent, base: url.trim_end_matches('/').to_owned() }
+    }
+
+    /// GET, as JSON.
+    pub fn get(&self, path: &str) -> Answer {
+        self.read(self.agent.get(format!("{}{path}", self.base)).call())
+    }
+
+    /// GET of a task that answers when the task has ended, or after `seconds`.
+    pub fn get_when_ended(&self, path: &str, seconds: u32) -> Answer {
+        let request = self.agent.get(format!("{}{path}", self.base));
+        self.read(request.header("Prefer", format!("wait={seconds}")).call())
+    }
+
+    /// POST of JSON.
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.post_idempotent(path, body, None)
+    }
+
+    /// POST of JSON under an idempotency key.
+    pub fn post_idempotent(&self, path: &str, body: &Value, key: Option<&str>) -> Answer {
+        let mut request = self.agent.post(format!("{}{path}", self.base));
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        self.read(request.send_json(body))
+    }
+
+    fn read(&self, answer: Result<Response<ureq::Body>, ureq::Error>) -> Answer {
+        let mut answer = answer.map_err(|error| {
+            let text = format!(
+                "no answer from {}: {error}; is a coordinator running there? (--url or ZEROGATE_URL)",
+                self.base
+            );
+            Failure::new(UNAVAILABLE, text)
+        })?;
+        let status = answer.status();
+        let body: Value = answer
+            .body_mut()
+            .with_config()
+            .limit(512 * 1024 * 1024)
+            .read_json()
+            .map_err(|error| Failure::new(UNAVAILABLE, format!("{}: {error}", self.base)))?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        let code = if status.is_client_error() { REFUSED } else { UNAVAILABLE };
+        Err(Failure::new(code, sentence(status.as_u16(), &body)))
+    }
+}
+
+/// A problem document as text: what, and every place.
+fn sentence(status: u16, problem: &Value) -> String {
+    let text = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default();
+    let mut lines = vec![format!("{} ({status}): {}", text("title"), text("detail"))];
+    for error in problem.get("errors").and_then(Value::as_array).into_iter().flatten() {
+        let part = |key: &str| error.get(key).and_then(Value::as_str).unwrap_or_default();
+        lines.push(format!("  {}: {}", part("pointer"), part("detail")));
+    }
+    lines.join("\n")
+}
+
+/// A text as one segment of a path.
+pub fn segment(text: &str) -> Result<&str, Failure> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if !text.is_empty() && text.chars().all(plain) {
+        Ok(text)
+    } else {
+        Err(usage(format!("`{text}` is not a task id; copy it from `zerogate submit` or `zerogate status`")))
+    }
+}
