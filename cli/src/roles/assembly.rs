@@ -1,0 +1,83 @@
+//! Which parts stand behind the seams: embedded ones, or RabbitMQ and Redis.
+
+use std::{sync::Arc, time::Duration};
+
+use shared::{
+    broker::{Broker, local::LocalBroker, rabbit, rabbit::RabbitBroker},
+    clock::{Clock, SystemClock},
+    fault,
+    lifecycle::Tasks,
+    store::{self, Store, redis, redis::RedisStore, sqlite, sqlite::SqliteStore},
+    telemetry::{self, Metrics},
+};
+use tracing::{info, warn};
+
+use crate::{
+    configuration::Configuration,
+    exit::{Failure, UNAVAILABLE, USAGE},
+};
+
+/// What every role stands on.
+#[derive(Debug)]
+pub struct Ground {
+    pub store: Arc<dyn Store>,
+    pub broker: Arc<dyn Broker>,
+    pub clock: Arc<dyn Clock>,
+    pub tasks: Tasks,
+    pub metrics: Metrics,
+}
+
+/// Logs, metrics and fault points of this process.
+fn telemetry(configuration: &Configuration) -> anyhow::Result<Metrics> {
+    telemetry::start_logs(configuration.log_format, &configuration.log)
+        .map_err(|error| Failure::new(USAGE, error.to_string()))?;
+    if !configuration.faults.is_empty() {
+        fault::arm(configuration.faults.iter().copied());
+    }
+    Ok(Metrics::install()?)
+}
+
+/// The embedded parts: SQLite in the data directory, a broker in this process.
+pub fn embedded(configuration: &Configuration) -> anyhow::Result<Ground> {
+    let metrics = telemetry(configuration)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let options = sqlite::Options::new(&configuration.data_dir, Arc::clone(&clock));
+    let store = SqliteStore::open(options).map_err(|error| unsuitable(&error))?;
+    Ok(Ground { store, broker: LocalBroker::new(), clock, tasks: Tasks::new(), metrics })
+}
+
+/// RabbitMQ and Redis. Waits for a Redis that is away; RabbitMQ may come
+/// later.
+pub async fn services(configuration: &Configuration) -> anyhow::Result<Ground> {
+    let services = configuration.services()?;
+    let metrics = telemetry(configuration)?;
+    let tasks = Tasks::new();
+    let store = patiently(&redis::Options::new(&services.redis_url)).await?;
+    let options = rabbit::Options::new(&services.amqp_url, services.queue_type);
+    let broker = RabbitBroker::connect(options, &tasks)
+        .await
+        .map_err(|error| Failure::new(UNAVAILABLE, error.to_string()))?;
+    Ok(Ground { store, broker, clock: Arc::new(SystemClock), tasks, metrics })
+}
+
+async fn patiently(options: &redis::Options) -> Result<Arc<RedisStore>, Failure> {
+    /// Short enough that a fleet that starts together is up together.
+    const PAUSE: Duration = Duration::from_secs(1);
+    loop {
+        match RedisStore::connect(options.clone()).await {
+            Ok(store) => {
+                info!("connected to the store");
+                return Ok(store);
+            }
+            Err(error @ store::Error::Unavailable(_)) => {
+                warn!(%error, "waiting for the store");
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => return Err(unsuitable(&error)),
+        }
+    }
+}
+
+fn unsuitable(error: &store::Error) -> Failure {
+    Failure::new(UNAVAILABLE, error.to_string())
+}
