@@ -171,11 +171,14 @@ pub(super) struct Params {
     pub(super) exact_limit: u64,
     /// Whether metrics use strengths (lengths 1/strength in shortest paths).
     pub(super) weighted: bool,
+    /// Relative difference within which two lengths 1/strength are equal; 0 compares floats, as NetworkX does.
+    #[schemars(range(min = 0.0, max = 0.000_001))]
+    pub(super) tie_tolerance: f64,
 }
 
 impl Default for Params {
     fn default() -> Self {
-        Self { as_of: None, half_life_days: 180.0, decay: 0.5, exact_limit: 500_000_000, weighted: false }
+        Self { as_of: None, half_life_days: 180.0, decay: 0.5, exact_limit: 500_000_000, weighted: false, tie_tolerance: 0.0 }
     }
 }
 

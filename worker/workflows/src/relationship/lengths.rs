@@ -1,8 +1,10 @@
 //! The same traversal with lengths 1/strength (Dijkstra instead of breadth first).
 //!
-//! Two lengths count as equal within a relative 1e-10: sums of 1/s differ in the last bits by the order of the way,
-//! and a tie that is missed by rounding would move a whole path's worth of betweenness. Lengths are capped at 1e12,
-//! so that the weakest representable strength still has a finite one.
+//! Sums of 1/s that are equal on paper may differ in their last bits, and a tie that rounding hides moves a whole
+//! path's worth of betweenness. By default equality is that of floats, which is NetworkX's convention and changes with
+//! the scale of the strengths (karate: 0.3949 at weight/8, 0.3968 at weight/7, 0.3958 in exact fractions);
+//! `params.tie_tolerance` makes it relative, and near ties are counted so that the output can warn.
+//! Lengths are capped at 1e12, so that the weakest representable strength still has a finite one.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,7 +14,8 @@ use super::sweep::{BLOCK, finite, settle};
 use crate::{Error, Run};
 
 const LONGEST: f64 = 1e12;
-const TOLERANCE: f64 = 1e-10;
+/// Lengths this close, and not equal, are probably equal on paper.
+const NEAR: f64 = 1e-10;
 
 /// Betweenness sums and inward distances by length.
 #[derive(Debug)]
@@ -20,6 +23,8 @@ pub(super) struct Weighted {
     pub(super) betweenness: Option<Vec<f64>>,
     pub(super) inward: Vec<f64>,
     pub(super) reached_by: Vec<u32>,
+    /// Pairs of ways whose lengths differ by rounding only and were taken as different.
+    pub(super) near_ties: u64,
 }
 
 struct Scratch {
@@ -29,14 +34,16 @@ struct Scratch {
     settled: Vec<bool>,
     order: Vec<u32>,
     heap: BinaryHeap<Reverse<(u64, u32)>>,
+    tolerance: f64,
+    near_ties: u64,
 }
 
-fn equal(a: f64, b: f64) -> bool {
-    (a - b).abs() <= TOLERANCE * a.max(b)
+fn within(tolerance: f64, a: f64, b: f64) -> bool {
+    (a - b).abs() <= tolerance * a.max(b)
 }
 
 impl Scratch {
-    fn new(n: usize) -> Self {
+    fn new(n: usize, tolerance: f64) -> Self {
         Self {
             dist: vec![f64::INFINITY; n],
             sigma: vec![0.0; n],
@@ -44,6 +51,8 @@ impl Scratch {
             settled: vec![false; n],
             order: Vec::with_capacity(n),
             heap: BinaryHeap::new(),
+            tolerance,
+            near_ties: 0,
         }
     }
 
@@ -67,9 +76,13 @@ impl Scratch {
         if self.settled[at] {
             return;
         }
-        if self.dist[at].is_finite() && equal(reached, self.dist[at]) {
+        let seen = self.dist[at].is_finite();
+        if seen && within(self.tolerance, reached, self.dist[at]) {
             self.sigma[at] += paths;
-        } else if reached < self.dist[at] {
+            return;
+        }
+        self.near_ties += u64::from(seen && within(NEAR, reached, self.dist[at]));
+        if reached < self.dist[at] {
             self.dist[at] = reached;
             self.sigma[at] = paths;
             // Bits of non-negative floats sort as the floats do.
@@ -84,7 +97,7 @@ impl Scratch {
             let here = self.dist[v as usize];
             let total: f64 = rows
                 .row(v)
-                .filter(|&(w, length)| !self.settled[w as usize] && equal(here + length, self.dist[w as usize]))
+                .filter(|&(w, length)| !self.settled[w as usize] && within(self.tolerance, here + length, self.dist[w as usize]))
                 .map(|(w, _)| self.share[w as usize])
                 .sum();
             let delta = self.sigma[v as usize] * total;
@@ -104,13 +117,13 @@ impl Scratch {
 }
 
 /// Traverses from each of `sources` over rows whose weights are strengths.
-pub(super) fn by_strength(rows: &Rows, sources: &[u32], run: &Run<'_>) -> Result<Weighted, Error> {
+pub(super) fn by_strength(rows: &Rows, sources: &[u32], tolerance: f64, run: &Run<'_>) -> Result<Weighted, Error> {
     let rows = rows.map(|strength| (1.0 / strength).min(LONGEST));
     let n = rows.nodes();
-    let mut scratch = Scratch::new(n);
+    let mut scratch = Scratch::new(n, tolerance);
     let (mut total, mut block) = (vec![0.0; n], vec![0.0; n]);
     let mut far = vec![0.0; n];
-    let mut weighted = Weighted { betweenness: None, inward: vec![0.0; n], reached_by: vec![0; n] };
+    let mut weighted = Weighted { betweenness: None, inward: vec![0.0; n], reached_by: vec![0; n], near_ties: 0 };
     for (done, chunk) in sources.chunks(BLOCK).enumerate() {
         run.step((done * BLOCK) as f64 / sources.len() as f64, "shortest paths by strength")?;
         for &source in chunk {
@@ -126,6 +139,7 @@ pub(super) fn by_strength(rows: &Rows, sources: &[u32], run: &Run<'_>) -> Result
         settle(&mut total, &mut block);
         settle(&mut weighted.inward, &mut far);
     }
+    weighted.near_ties = scratch.near_ties;
     weighted.betweenness = finite(total);
     Ok(weighted)
 }

@@ -33,6 +33,8 @@ pub(super) struct Metrics {
     pub(super) partition: Option<communities::Partition>,
     /// `{pivots, seed}` when betweenness is an estimate.
     pub(super) approx: Option<Value>,
+    /// Ways by strength that rounding alone told apart.
+    pub(super) near_ties: u64,
 }
 
 /// What every metric reads.
@@ -140,8 +142,9 @@ impl Metrics {
         let by_hops = (exact || (wanted && !weighted)).then(|| sweep::by_hops(&scene.out, &sources, scene.run));
         let by_hops = by_hops.transpose()?;
         let by_length = (weighted && (wanted || (exact && scene.wants(Metric::Closeness))))
-            .then(|| lengths::by_strength(&scene.out, &sources, scene.run))
+            .then(|| lengths::by_strength(&scene.out, &sources, scene.input.params.tie_tolerance, scene.run))
             .transpose()?;
+        self.near_ties = by_length.as_ref().map_or(0, |w| w.near_ties);
         if wanted && !exact {
             self.approx = Some(json!({"pivots": sources.len(), "seed": scene.input.seed, "metric": "betweenness",
                 "method": "uniform pivots without replacement, rescaled n/k"}));

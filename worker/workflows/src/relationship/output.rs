@@ -23,6 +23,12 @@ pub(super) fn fill(graph: &Graph, components: &Components, metrics: Metrics, doc
     for (name, value) in metrics.evidence {
         evidence.insert(name.into(), value);
     }
+    if metrics.near_ties > 0 {
+        doc.warn(format!(
+            "{} comparisons of lengths 1/strength were decided by rounding; params.tie_tolerance = 1e-10 takes them as ties",
+            metrics.near_ties
+        ));
+    }
     for (pointer, reason) in metrics.reasons {
         doc.because(format!("/nodes/{pointer}"), reason);
     }
