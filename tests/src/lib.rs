@@ -31,3 +31,5 @@ pub mod api;
 pub mod fleet;
 
 pub mod oracle;
+
+pub mod conformance;
