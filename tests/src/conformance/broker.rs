@@ -4,6 +4,7 @@
 //! nothing of queues or connections, so it cannot agree with a backend's bug.
 
 pub mod bells;
+pub mod cable;
 pub mod slips;
 
 use std::any::Any;
