@@ -53,7 +53,7 @@ pub struct Settings {
     /// How often a worker renews its leases [default: 5000]
     #[arg(long, env = "ZEROGATE_RENEW_MS", value_name = "MS")]
     renew_ms: Option<u64>,
-    /// Age at which a queued task is checked for a lost message [default: 60000]
+    /// Age at which a queued task is checked for a lost message [default: 15000]
     #[arg(long, env = "ZEROGATE_REPUBLISH_MS", value_name = "MS")]
     republish_ms: Option<u64>,
     /// How long finished tasks are kept [default: 604800000, a week]
@@ -170,7 +170,14 @@ impl Settings {
     fn fill_in(self, problems: &mut Vec<String>) -> Configuration {
         let millis = |given: Option<u64>, default| Duration::from_millis(given.unwrap_or(default));
         let log_format = self.log_format.as_deref().unwrap_or("text").parse();
-        let queue_type = self.queue_type.as_deref().unwrap_or("classic").parse();
+        let queue_type = match self.queue_type.as_deref().unwrap_or("classic") {
+            "classic" => QueueType::Classic,
+            "quorum" => QueueType::Quorum,
+            other => {
+                problems.push(format!("queue-type: `{other}` is neither classic nor quorum"));
+                QueueType::Classic
+            }
+        };
         let mut faults = Vec::new();
         for name in &self.fault {
             match Point::named(name) {
@@ -183,15 +190,12 @@ impl Settings {
             data_dir: self.data_dir.unwrap_or_else(|| PathBuf::from("zerogate-data")),
             amqp_url: self.amqp_url,
             redis_url: self.redis_url,
-            queue_type: queue_type.unwrap_or_else(|error| {
-                problems.push(format!("queue-type: {error}"));
-                QueueType::Classic
-            }),
+            queue_type,
             concurrency: self.concurrency.unwrap_or(10),
             worker_name: self.worker_name,
             lease: millis(self.lease_ms, 20_000),
             renew: millis(self.renew_ms, 5_000),
-            republish: millis(self.republish_ms, 60_000),
+            republish: millis(self.republish_ms, 15_000),
             retention: millis(self.retention_ms, 7 * 24 * 3_600_000),
             drain: millis(self.drain_ms, 10_000),
             bundle: millis(self.bundle_ms, 20),

@@ -41,7 +41,8 @@ fn telemetry(configuration: &Configuration) -> anyhow::Result<Metrics> {
 pub fn embedded(configuration: &Configuration) -> anyhow::Result<Ground> {
     let metrics = telemetry(configuration)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let options = sqlite::Options::new(&configuration.data_dir, Arc::clone(&clock));
+    let options =
+        sqlite::Options { data_dir: configuration.data_dir.clone(), clock: Arc::clone(&clock) };
     let store = SqliteStore::open(options).map_err(|error| unsuitable(&error))?;
     Ok(Ground { store, broker: LocalBroker::new(), clock, tasks: Tasks::new(), metrics })
 }
@@ -53,9 +54,12 @@ pub async fn services(configuration: &Configuration) -> anyhow::Result<Ground> {
     let metrics = telemetry(configuration)?;
     let tasks = Tasks::new();
     let store = patiently(&redis::Options::new(&services.redis_url)).await?;
-    let options = rabbit::Options::new(&services.amqp_url, services.queue_type);
+    let options = rabbit::Options {
+        queue_type: services.queue_type,
+        channels: u16::try_from(configuration.concurrency).unwrap_or(u16::MAX).clamp(4, 64),
+        ..rabbit::Options::new(&services.amqp_url)
+    };
     let broker = RabbitBroker::connect(options, &tasks)
-        .await
         .map_err(|error| Failure::new(UNAVAILABLE, error.to_string()))?;
     Ok(Ground { store, broker, clock: Arc::new(SystemClock), tasks, metrics })
 }

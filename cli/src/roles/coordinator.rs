@@ -4,12 +4,11 @@
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use coordinator::{Coordinator, Handle, Options};
-use worker::Registry;
+use coordinator::{Coordinator, Handle, Options, Render};
 
 use crate::configuration::Configuration;
 
-use super::{assembly, assembly::Ground, dev, signals};
+use super::{assembly, assembly::Ground, dev, signals, worker};
 
 /// How long open requests may take to end at shutdown: a long poll is answered
 /// at once, everything else within the API's own bounds.
@@ -35,13 +34,14 @@ pub async fn start(configuration: &Configuration, ground: &Ground) -> anyhow::Re
     let listen = configuration.listen.unwrap_or(Configuration::LISTEN);
     let metrics = ground.metrics.clone();
     let options = Options {
-        built_in: Registry::built_in(configuration.diagnostics).types(),
+        diagnostics: configuration.diagnostics,
+        built_in: worker::registry(configuration).types(),
         lease: configuration.lease,
         renew: configuration.renew,
         republish_after: configuration.republish,
         retention: configuration.retention,
         bundle_target: configuration.bundle,
-        render_metrics: Arc::new(move || metrics.render()),
+        metrics: Render::new(move || metrics.render()),
         ..Options::new(listen)
     };
     let (store, broker) = (Arc::clone(&ground.store), Arc::clone(&ground.broker));

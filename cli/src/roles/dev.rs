@@ -22,7 +22,7 @@ impl Embedded {
     pub async fn start(configuration: Configuration) -> anyhow::Result<Self> {
         let ground = assembly::embedded(&configuration)?;
         let coordinator = coordinator::start(&configuration, &ground).await?;
-        let worker = worker::start(&configuration, &ground, None);
+        let worker = worker::start(&configuration, &ground, None).await?;
         Ok(Self { ground, coordinator, worker })
     }
 

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, process::ExitCode, sync::Arc};
 
-use worker::{Handle, Options, Registry, Worker};
+use worker::{Handle, MetricsText, Options, Registry, Seams, Worker};
 
 use crate::configuration::Configuration;
 
@@ -16,7 +16,7 @@ pub fn run(configuration: Configuration) -> anyhow::Result<ExitCode> {
             ground = assembly::services(&configuration) => ground?,
             ended = signals::asked_to_end() => { ended?; return Ok(ExitCode::SUCCESS) }
         };
-        let handle = start(&configuration, &ground, configuration.listen);
+        let handle = start(&configuration, &ground, configuration.listen).await?;
         tokio::select! {
             asked = signals::asked_to_end() => { asked?; handle.drain(); }
             _ = handle.drained() => {}
@@ -28,17 +28,32 @@ pub fn run(configuration: Configuration) -> anyhow::Result<ExitCode> {
 }
 
 /// Starts the worker of this process.
-pub fn start(configuration: &Configuration, ground: &Ground, listen: Option<SocketAddr>) -> Handle {
+pub async fn start(
+    configuration: &Configuration,
+    ground: &Ground,
+    listen: Option<SocketAddr>,
+) -> anyhow::Result<Handle> {
+    let metrics = ground.metrics.clone();
     let options = Options {
-        name: configuration.worker_name.clone(),
+        host: configuration.worker_name.clone(),
         concurrency: configuration.concurrency,
         lease: configuration.lease,
         renew: configuration.renew,
         drain_grace: configuration.drain,
         listen,
+        metrics: Some(MetricsText::new(move || metrics.render())),
         ..Options::default()
     };
-    let registry = Registry::built_in(configuration.diagnostics);
-    let (store, broker) = (Arc::clone(&ground.store), Arc::clone(&ground.broker));
-    Worker::start(options, registry, store, broker, Arc::clone(&ground.clock), &ground.tasks)
+    let seams = Seams {
+        store: Arc::clone(&ground.store),
+        broker: Arc::clone(&ground.broker),
+        clock: Arc::clone(&ground.clock),
+    };
+    Ok(Worker::start(options, registry(configuration), seams, &ground.tasks).await?)
+}
+
+/// The handlers of this program.
+pub fn registry(configuration: &Configuration) -> Registry {
+    let registry = Registry::with_builtin();
+    if configuration.diagnostics { registry.with_diagnostics() } else { registry }
 }
