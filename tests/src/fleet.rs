@@ -60,7 +60,6 @@ impl Options {
     pub fn embedded() -> Self {
         Self {
             embedded: true,
-            workers: 0,
             ..Self::distributed()
         }
     }
@@ -192,7 +191,13 @@ impl Fleet {
         for _ in 0..self.options.coordinators {
             self.add_coordinator(&[])?;
         }
-        for _ in 0..self.options.workers {
+        // The embedded program is its own worker.
+        let workers = if self.options.embedded {
+            0
+        } else {
+            self.options.workers
+        };
+        for _ in 0..workers {
             self.add_worker(&[])?;
         }
         Ok(())
