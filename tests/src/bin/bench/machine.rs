@@ -22,14 +22,14 @@ pub(crate) struct Machine {
     pub(crate) memory_gib: f64,
     /// Release of the kernel.
     pub(crate) kernel: String,
-    /// Runnable threads over the last minute when the report was made: a busy neighbour shows here.
+    /// Runnable threads over the minute before the first measurement: a busy neighbour shows here.
     pub(crate) load_average: String,
     /// How the bench itself was built; a debug build is a slow client.
     pub(crate) bench_build: &'static str,
 }
 
 impl Machine {
-    /// This machine, now.
+    /// This machine, now; to be asked before the bench makes load of its own.
     pub(crate) fn here() -> Result<Self> {
         let ask = |program: &str, argument: &str| -> Result<String> {
             let text = process::output(Command::new(program).arg(argument))?;

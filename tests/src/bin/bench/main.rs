@@ -25,6 +25,8 @@ mod load;
 
 mod throughput;
 
+mod profile;
+
 mod backlog;
 
 mod slots;

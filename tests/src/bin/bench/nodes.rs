@@ -60,6 +60,14 @@ impl Nodes {
         Ok(bytes.parse()?)
     }
 
+    /// Processor time used so far, seconds: RabbitMQ, Redis.
+    pub(crate) fn cpu_seconds(&self) -> Result<(f64, f64)> {
+        Ok((
+            self.rabbit.group.cpu_seconds()?,
+            self.redis.group.cpu_seconds()?,
+        ))
+    }
+
     /// Name and version of both, and the setting that decides what Redis can lose.
     pub(crate) fn versions(&self) -> Result<[(String, String); 4]> {
         let info = self.redis.command("INFO server")?;

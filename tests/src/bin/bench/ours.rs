@@ -28,57 +28,46 @@ pub(crate) struct Fleet {
     coordinator: Group,
     worker: Option<Group>,
     /// Removed with the fleet.
-    data: TempDir,
+    _data: TempDir,
 }
 
 impl Fleet {
-    /// Starts the given variant on empty stores and waits until it is ready.
+    /// Starts the given variant on empty stores and waits until it is ready and has run a task.
     pub(crate) fn start(
         system: System,
         options: &Options,
         nodes: &Nodes,
         logs: &Path,
     ) -> Result<Self> {
-        let bin = program(options)?;
         let data = tempfile::tempdir()?;
         let listen = format!("127.0.0.1:{}", process::free_port()?);
-        let started = Instant::now();
-        let mut first = if system == System::OursEmbedded {
-            let mut dev = role(&bin, "dev", &data.path().join("dev"));
-            dev.args(["--concurrency", &options.concurrency.to_string()]);
-            dev
-        } else {
-            let mut coordinator = on_nodes(
-                role(&bin, "coordinator", &data.path().join("coordinator")),
-                nodes,
-            );
-            coordinator.args(variant(system));
-            coordinator
+        let role = Role {
+            system,
+            options,
+            nodes,
+            data: data.path(),
         };
+        let (name, is_whole) = match system {
+            System::OursEmbedded => ("dev", true),
+            _ => ("coordinator", false),
+        };
+        let mut first = role.command(name)?;
         first.args(["--listen", &listen]);
-        let coordinator =
-            Group::spawn(&mut first, logs, &format!("{}-coordinator", system.name()))?;
+        let log = |role: &str| format!("{}-{role}", system.name());
+        let started = Instant::now();
+        let coordinator = Group::spawn(&mut first, logs, &log(name))?;
+        let worker = (!is_whole)
+            .then(|| Group::spawn(&mut role.command("worker")?, logs, &log("worker")))
+            .transpose()?;
         let mut fleet = Self {
             base: format!("http://{listen}"),
             start_ms: 0.0,
             coordinator,
-            worker: None,
-            data,
+            worker,
+            _data: data,
         };
         fleet.wait_ready()?;
         fleet.start_ms = started.elapsed().as_secs_f64() * 1000.0;
-        if system != System::OursEmbedded {
-            let mut worker = on_nodes(
-                role(&bin, "worker", &fleet.data.path().join("worker")),
-                nodes,
-            );
-            worker.args(["--concurrency", &options.concurrency.to_string()]);
-            fleet.worker = Some(Group::spawn(
-                &mut worker,
-                logs,
-                &format!("{}-worker", system.name()),
-            )?);
-        }
         fleet.try_one()?;
         Ok(fleet)
     }
@@ -101,6 +90,12 @@ impl Fleet {
     pub(crate) fn resident_mib(&self) -> Result<(f64, Option<f64>)> {
         let worker = self.worker.as_ref().map(Group::resident_mib).transpose()?;
         Ok((self.coordinator.resident_mib()?, worker))
+    }
+
+    /// Processor time used so far, seconds, in the same order.
+    pub(crate) fn cpu_seconds(&self) -> Result<(f64, Option<f64>)> {
+        let worker = self.worker.as_ref().map(Group::cpu_seconds).transpose()?;
+        Ok((self.coordinator.cpu_seconds()?, worker))
     }
 
     fn wait_ready(&mut self) -> Result<()> {
@@ -153,26 +148,37 @@ pub(crate) fn build_output() -> Result<PathBuf> {
     Ok(output.to_owned())
 }
 
-fn role(bin: &Path, role: &str, data: &Path) -> Command {
-    let mut command = Command::new(bin);
-    command
-        .arg(role)
-        .arg("--data-dir")
-        .arg(data)
-        .arg("--diagnostics");
-    command
+/// How one process of a variant is started.
+struct Role<'a> {
+    system: System,
+    options: &'a Options,
+    nodes: &'a Nodes,
+    data: &'a Path,
 }
 
-fn on_nodes(mut command: Command, nodes: &Nodes) -> Command {
-    command
-        .env("ZEROGATE_AMQP_URL", nodes.amqp_url())
-        .env("ZEROGATE_REDIS_URL", nodes.redis_url());
-    command
+impl Role<'_> {
+    fn command(&self, name: &str) -> Result<Command> {
+        let mut command = Command::new(program(self.options)?);
+        command
+            .args([name, "--diagnostics", "--data-dir"])
+            .arg(self.data.join(name));
+        if name != "coordinator" {
+            command.args(["--concurrency", &self.options.concurrency.to_string()]);
+        }
+        if name != "dev" {
+            command
+                .env("ZEROGATE_AMQP_URL", self.nodes.amqp_url())
+                .env("ZEROGATE_REDIS_URL", self.nodes.redis_url())
+                .args(variant(self.system));
+        }
+        Ok(command)
+    }
 }
 
+/// Both roles get the same options, as they would from one configuration file.
 fn variant(system: System) -> &'static [&'static str] {
     match system {
-        System::OursSingle => &["--bundle-ms", "0", "--queue-type", "classic"],
+        System::OursSingle => &["--queue-type", "classic", "--bundle-ms", "0"],
         System::OursQuorum => &["--queue-type", "quorum"],
         _ => &["--queue-type", "classic"],
     }

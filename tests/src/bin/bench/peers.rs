@@ -134,7 +134,15 @@ impl Toolbox {
             .iter()
             .filter_map(|entry| Some((entry["name"].as_str()?, entry["version"].as_str()?)))
             .filter(|(name, _)| wanted.contains(name))
-            .map(|(name, version)| (format!("{} {name}", peer.folder()), version.to_owned()))
+            .map(|(name, version)| {
+                let of = peer.folder();
+                let name = if name == of {
+                    of.to_owned()
+                } else {
+                    format!("{of}'s {name}")
+                };
+                (name, version.to_owned())
+            })
             .collect())
     }
 
@@ -290,14 +298,14 @@ fn node_versions(dir: &Path) -> Result<Vec<(String, String)>> {
             .trim()
             .to_owned(),
     )];
-    for package in ["bullmq", "ioredis"] {
+    for (name, package) in [("bullmq", "bullmq"), ("bullmq's ioredis", "ioredis")] {
         let manifest =
             fs::read_to_string(dir.join("node_modules").join(package).join("package.json"))?;
         let manifest: Value = serde_json::from_str(&manifest)?;
         let Some(version) = manifest["version"].as_str() else {
             bail!("{package} does not say its version");
         };
-        versions.push((format!("bullmq {package}"), version.to_owned()));
+        versions.push((name.to_owned(), version.to_owned()));
     }
     Ok(versions)
 }

@@ -1,6 +1,7 @@
 //! Child processes in groups of their own, free ports and bounded waits.
 //!
-//! Invariant: a [`Group`] and everything it started is gone when it is dropped, and also when the bench is interrupted.
+//! Invariant: a [`Group`] and everything it started is gone when it is dropped, and also when the bench is interrupted
+//! (then only its temporary folder stays).
 //! The waits here poll by sleeping: the bench is a blocking program without an executor to block.
 
 use std::collections::HashSet;
@@ -42,21 +43,34 @@ impl Group {
 
     /// Resident memory of the whole group in MiB (VmRSS of each process; shared pages count once each).
     pub(crate) fn resident_mib(&self) -> Result<f64> {
-        let mut kib = 0.0;
+        let kib: f64 = self
+            .members()?
+            .iter()
+            .filter_map(|member| resident_kib(&fs::read_to_string(member.join("status")).ok()?))
+            .sum();
+        Ok(kib / 1024.0)
+    }
+
+    /// Processor time that the members have used so far, seconds.
+    pub(crate) fn cpu_seconds(&self) -> Result<f64> {
+        Ok(self
+            .members()?
+            .iter()
+            .filter_map(|member| cpu_of(member))
+            .sum())
+    }
+
+    /// The folders in /proc of the group's processes. One that ends while we look at it uses nothing any more.
+    fn members(&self) -> Result<Vec<PathBuf>> {
+        let mut members = Vec::new();
         for entry in fs::read_dir("/proc")? {
             let path = entry?.path();
-            // A process may end while we look at it: then it holds no memory.
-            let Ok(stat) = fs::read_to_string(path.join("stat")) else {
-                continue;
-            };
-            if group_of(&stat) == Some(self.child.id()) {
-                kib += fs::read_to_string(path.join("status"))
-                    .ok()
-                    .and_then(|status| resident_kib(&status))
-                    .unwrap_or(0.0);
+            let stat = fs::read_to_string(path.join("stat")).unwrap_or_default();
+            if field(&stat, GROUP_FIELD) == Some(self.child.id()) {
+                members.push(path);
             }
         }
-        Ok(kib / 1024.0)
+        Ok(members)
     }
 
     /// An error with the last lines of the log if the leader has ended.
@@ -124,10 +138,28 @@ fn end_group(leader: u32) {
     );
 }
 
-/// The fifth field of /proc/<pid>/stat; the second, the name in parentheses, may hold anything.
-fn group_of(stat: &str) -> Option<u32> {
+/// Processor time of this program so far, seconds.
+pub(crate) fn own_cpu_seconds() -> Result<f64> {
+    cpu_of(Path::new("/proc/self")).context("read /proc/self/stat")
+}
+
+/// Fields of /proc/<pid>/stat, counted from the one after the name: proc(5).
+const GROUP_FIELD: usize = 2;
+const USER_TIME_FIELD: usize = 11;
+const SYSTEM_TIME_FIELD: usize = 12;
+/// USER_HZ, the unit of times in /proc: 100 on every Linux of today.
+const TICKS_A_SECOND: f64 = 100.0;
+
+fn cpu_of(process: &Path) -> Option<f64> {
+    let stat = fs::read_to_string(process.join("stat")).ok()?;
+    let ticks = field(&stat, USER_TIME_FIELD)? + field(&stat, SYSTEM_TIME_FIELD)?;
+    Some(f64::from(ticks) / TICKS_A_SECOND)
+}
+
+/// The name of a process stands in parentheses and may hold anything, also parentheses.
+fn field(stat: &str, index: usize) -> Option<u32> {
     let after_name = stat.rsplit_once(')')?.1;
-    after_name.split_whitespace().nth(2)?.parse().ok()
+    after_name.split_whitespace().nth(index)?.parse().ok()
 }
 
 fn resident_kib(status: &str) -> Option<f64> {
@@ -189,8 +221,17 @@ mod tests {
 
     #[test]
     fn the_group_is_found_behind_any_name() {
-        assert_eq!(group_of("12 (a) b) S 1 77 77 0"), Some(77));
-        assert_eq!(group_of("nonsense"), None);
+        assert_eq!(field("12 (a) b) S 1 77 77 0", GROUP_FIELD), Some(77));
+        assert_eq!(field("nonsense", GROUP_FIELD), None);
+    }
+
+    #[test]
+    fn own_time_grows_with_work() {
+        let before = own_cpu_seconds().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while own_cpu_seconds().unwrap() <= before {
+            assert!(Instant::now() < deadline);
+        }
     }
 
     #[test]

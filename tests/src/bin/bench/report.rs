@@ -29,7 +29,7 @@ pub(crate) fn note(text: &str) {
 /// Everything known at the end of a run.
 #[derive(Serialize)]
 pub(crate) struct Report<'a> {
-    machine: Machine,
+    machine: &'a Machine,
     versions: Vec<(String, String)>,
     options: &'a Options,
     systems: Vec<Row>,
@@ -66,7 +66,7 @@ impl<'a> Report<'a> {
             })
             .collect();
         Ok(Self {
-            machine: Machine::here()?,
+            machine: &stage.machine,
             versions: versions(stage)?,
             options: &stage.options,
             systems,

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::board::Board;
+use crate::machine::Machine;
 use crate::nodes::Nodes;
 use crate::options::Options;
 use crate::ours::{self, Fleet};
@@ -19,6 +20,8 @@ use crate::system::System;
 pub(crate) struct Stage {
     /// What is asked.
     pub(crate) options: Options,
+    /// The machine, as it was before the first measurement.
+    pub(crate) machine: Machine,
     /// The private RabbitMQ and Redis.
     pub(crate) nodes: Nodes,
     /// The figures so far.
@@ -31,6 +34,7 @@ pub(crate) struct Stage {
 impl Stage {
     /// Checks for our program, installs the peers that are needed, starts the nodes.
     pub(crate) fn open(options: Options) -> Result<Self> {
+        let machine = Machine::here()?;
         if options.needs(System::is_ours) {
             ours::program(&options)?;
         }
@@ -49,6 +53,7 @@ impl Stage {
         let nodes = Nodes::start(dir.path())?;
         Ok(Self {
             options,
+            machine,
             nodes,
             board: Board::default(),
             toolbox,

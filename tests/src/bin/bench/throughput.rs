@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::lapin_loop;
 use crate::load;
+use crate::profile::Look;
 use crate::prototype;
 use crate::stage::Stage;
 use crate::system::System;
@@ -68,7 +69,12 @@ fn ours(stage: &mut Stage, system: System, tasks: u32) -> Result<(f64, f64)> {
     }
     let (chunk, clients) = (stage.options.chunk, stage.options.clients);
     load::run(&mut fleet, WARM_UP, chunk, clients)?;
+    let before = Look::at(&fleet, &stage.nodes)?;
     let timing = load::run(&mut fleet, tasks, chunk, clients)?;
+    let after = Look::at(&fleet, &stage.nodes)?;
+    for (part, cost) in after.since(&before, f64::from(tasks)) {
+        stage.board.add(system.name(), part, cost);
+    }
     Ok((timing.submit_s, timing.total_s))
 }
 
