@@ -71,7 +71,7 @@ impl Options {
             renew: Duration::from_secs(5),
             // A fleet is back at full work 30 s after a wiped broker returns.
             republish_after: Duration::from_secs(15),
-            retention: Duration::from_secs(7 * 24 * 3600),
+            retention: Duration::from_hours(7 * 24),
             bundle_target: Duration::from_millis(20),
             window_target: Duration::from_secs(1),
             window_cap: 4096,

@@ -10,7 +10,16 @@ use shared::{broker::Broker, clock::Clock, lifecycle::Tasks, store::Store};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
-use crate::{api, app::App, dispatch, fleet::FleetView, news, options::Options, upkeep};
+use crate::{
+    api,
+    app::{App, Bells, KeysInFlight, Vitals},
+    dispatch,
+    fleet::FleetView,
+    news,
+    options::Options,
+    upkeep,
+    watchers::Watchers,
+};
 
 /// A coordinator could not start.
 #[derive(Debug, thiserror::Error)]
@@ -48,10 +57,10 @@ impl Coordinator {
             store,
             broker,
             clock,
-            watchers: Default::default(),
-            bells: Default::default(),
-            vitals: Default::default(),
-            keys: Default::default(),
+            watchers: Watchers::default(),
+            bells: Bells::default(),
+            vitals: Vitals::default(),
+            keys: KeysInFlight::default(),
             tasks: tasks.clone(),
             stopping: tasks.stopping(),
         });

@@ -32,7 +32,7 @@ const LIMIT: u32 = 500;
 /// Lapses while alone after which a task fails.
 const LAPSE_CAP: u32 = 5;
 /// Overdue for so long, a slip is published again whatever the broker says.
-const DESPITE_DEPTH: Duration = Duration::from_secs(600);
+const DESPITE_DEPTH: Duration = Duration::from_mins(10);
 /// More than a route can hold: its window is far smaller.
 const ALL: u32 = 100_000;
 

@@ -51,7 +51,7 @@ pub(super) async fn cancel(
         Some(CancelOutcome::Unknown) | None => return Err(Problem::no_task()),
     };
     info!(task_id = %id, %status, "asked to cancel");
-    accepted(&json!({"task_id": id, "status": status, "cancel_requested": true}))
+    Ok(accepted(&json!({"task_id": id, "status": status, "cancel_requested": true})))
 }
 
 /// Retries one task.
@@ -80,7 +80,7 @@ pub(super) async fn retry(
     };
     app.bells.ready.notify_one();
     info!(task_id = %id, attempt, "asked to retry");
-    accepted(&json!({"task_id": id, "status": Status::Pending, "attempt": attempt}))
+    Ok(accepted(&json!({"task_id": id, "status": Status::Pending, "attempt": attempt})))
 }
 
 /// Pauses, resumes or stops the fleet.
@@ -112,13 +112,13 @@ pub(super) async fn emergency(
         warn!(mode = ?state.mode, "the mode of the fleet changed");
         app.bells.ready.notify_one();
     }
-    accepted(&json!({
+    Ok(accepted(&json!({
         "mode": state.mode,
         "changed": state.changed,
         "by": state.by,
         "reason": state.reason,
         "at": state.at,
-    }))
+    })))
 }
 
 /// The reason that a body gives, if there is a body.
@@ -151,6 +151,6 @@ fn wrong_state(state: TaskState) -> Problem {
 }
 
 /// 202 with a body.
-pub(super) fn accepted(body: &Value) -> Result<Response, Problem> {
-    Ok((StatusCode::ACCEPTED, Json(body)).into_response())
+pub(super) fn accepted(body: &Value) -> Response {
+    (StatusCode::ACCEPTED, Json(body)).into_response()
 }

@@ -20,7 +20,8 @@ use crate::{catalogue::Kind, fleet::Fleet, submit::Labels};
 /// One task.
 #[derive(Debug, Serialize)]
 pub(super) struct Task<'a> {
-    task_id: TaskId,
+    #[serde(rename = "task_id")]
+    id: TaskId,
     workflow_type: &'a TypeName,
     tenant: &'a str,
     priority: Priority,
@@ -37,17 +38,35 @@ pub(super) struct Task<'a> {
     worker_id: Option<&'a WorkerId>,
     correlation_id: &'a str,
     labels: &'a Labels,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<Option<Box<RawValue>>>,
+    #[serde(skip_serializing_if = "Output::is_hidden")]
+    result: Output,
     error: Option<&'a TaskError>,
     attempts: &'a [AttemptRecord],
+}
+
+/// The result of a task, where it is shown.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Output {
+    /// Lists leave the member out.
+    Hidden,
+    /// There is none yet, or for ever: null.
+    None(()),
+    /// As the handler wrote it.
+    Json(Box<RawValue>),
+}
+
+impl Output {
+    const fn is_hidden(&self) -> bool {
+        matches!(self, Self::Hidden)
+    }
 }
 
 impl<'a> Task<'a> {
     /// A task of a list: without its result.
     pub(super) fn listed(task: &'a TaskView, fleet: &Fleet) -> Self {
         Self {
-            task_id: task.id,
+            id: task.id,
             workflow_type: &task.spec.workflow_type,
             tenant: task.spec.tenant.as_str(),
             priority: task.spec.priority,
@@ -64,7 +83,7 @@ impl<'a> Task<'a> {
             worker_id: task.worker_id.as_ref(),
             correlation_id: &task.spec.correlation_id,
             labels: &task.spec.labels,
-            result: None,
+            result: Output::Hidden,
             error: task.error.as_ref(),
             attempts: &task.attempts,
         }
@@ -79,7 +98,7 @@ impl<'a> Task<'a> {
             .transpose()
             .map_err(|_| Problem::new(Code::Internal, "the stored result is not JSON"))?;
         Ok(Self {
-            result: Some(result),
+            result: result.map_or(Output::None(()), Output::Json),
             ..Self::listed(task, fleet)
         })
     }
@@ -97,7 +116,8 @@ pub(super) fn waiting_on(task: &TaskView, fleet: &Fleet) -> Option<WaitingOn> {
 /// One worker.
 #[derive(Debug, Serialize)]
 pub(super) struct Worker<'a> {
-    worker_id: &'a WorkerId,
+    #[serde(rename = "worker_id")]
+    id: &'a WorkerId,
     host: &'a str,
     version: &'a str,
     started_at: Stamp,
@@ -128,7 +148,7 @@ impl<'a> Worker<'a> {
     pub(super) fn of(worker: &'a WorkerView, fleet: &Fleet) -> Self {
         let state = &worker.state;
         Self {
-            worker_id: &worker.worker,
+            id: &worker.worker,
             host: &state.host,
             version: &state.version,
             started_at: state.started_at,

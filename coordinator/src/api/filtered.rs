@@ -56,7 +56,7 @@ pub(super) async fn cancel(
     let asked = read(request, &app, &caller).await?;
     let matched = collect(&app, &asked.query, |state| !state.is_final()).await?;
     if asked.dry_run {
-        return report(&matched, matched.eligible.len());
+        return Ok(report(&matched, matched.eligible.len()));
     }
     let mut affected = 0;
     // Children first: each is cancelled for this reason, not for its parent.
@@ -70,7 +70,7 @@ pub(super) async fn cancel(
         affected += outcomes.into_iter().filter(|it| is_cancelled(*it)).count();
     }
     info!(matched = matched.all, affected, "asked to cancel by filter");
-    report(&matched, affected)
+    Ok(report(&matched, affected))
 }
 
 /// Retries everything that matches and has failed or was cancelled.
@@ -83,7 +83,7 @@ pub(super) async fn retry(
     let ended = |state| matches!(state, TaskState::Failed | TaskState::Cancelled);
     let mut matched = collect(&app, &asked.query, ended).await?;
     if asked.dry_run {
-        return report(&matched, matched.eligible.len());
+        return Ok(report(&matched, matched.eligible.len()));
     }
     // Parents first: a child of a failed parent cannot start before it.
     matched.eligible.reverse();
@@ -98,7 +98,7 @@ pub(super) async fn retry(
     }
     app.bells.ready.notify_one();
     info!(matched = matched.all, affected, "asked to retry by filter");
-    report(&matched, affected)
+    Ok(report(&matched, affected))
 }
 
 /// Also what was cancelled with its parent meanwhile.
@@ -142,7 +142,7 @@ async fn collect(
     }
 }
 
-fn report(matched: &Matched, affected: usize) -> Result<Response, Problem> {
+fn report(matched: &Matched, affected: usize) -> Response {
     accepted(&json!({
         "matched": matched.all,
         "affected": affected,

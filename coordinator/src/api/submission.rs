@@ -190,7 +190,6 @@ impl Batch {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "an argument of map_err")]
 fn too_large(error: plan::TooLarge) -> Problem {
     Problem::invalid(vec![Finding::new("/tasks", error.to_string())])
 }
