@@ -77,13 +77,12 @@ impl Calendar {
         Err(too_long())
     }
 
-    /// Working days in `[from, to)`, negative when `to` comes first: numpy's `busday_count`.
+    /// Working days in `[from, to)`, or minus those in `(to, from]` when `to` comes first: numpy's `busday_count`.
     pub(super) fn count(&self, from: Date, to: Date) -> i64 {
-        if to < from {
-            return -self.count(to, from);
-        }
-        let days = from.series(1.day()).take_while(|&d| d < to);
-        i64::try_from(days.filter(|&d| self.is_working(d)).count()).expect("the window is capped")
+        let (first, last) = (from.min(to), from.max(to));
+        let days = first.series(1.day()).take_while(|&d| d <= last).filter(|&d| d != to && self.is_working(d));
+        let count = i64::try_from(days.count()).expect("the window is capped");
+        if to < from { -count } else { count }
     }
 }
 

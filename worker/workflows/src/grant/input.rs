@@ -224,7 +224,7 @@ pub(super) struct Risk {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Simulation {
     /// Number of simulated futures.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 9_007_199_254_740_991_u64))]
     pub(super) runs: u64,
     /// Seed of the random numbers.
     #[schemars(range(max = 9_007_199_254_740_991_u64))]
