@@ -29,6 +29,7 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 
 pub(crate) use input::Advanced;
+pub(crate) use metrics::SWITCHED_OFF;
 
 use crate::document::Document;
 use crate::{Error, Run, schema};

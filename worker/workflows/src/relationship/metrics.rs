@@ -15,7 +15,7 @@ use super::{communities, lengths, local, spectral};
 use crate::number::{float, maybe, small};
 use crate::{Error, Run};
 
-pub(super) const SWITCHED_OFF: &str = "the feature advanced_analytics was switched off for this run";
+pub(crate) const SWITCHED_OFF: &str = "the feature advanced_analytics was switched off for this run";
 
 /// Everything that was computed about the nodes.
 #[derive(Debug, Default)]
