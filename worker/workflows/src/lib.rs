@@ -1,1 +1,26 @@
-//! Placeholder.
+//! The workflow types of Zero Gate as pure functions: JSON in, JSON out.
+//!
+//! Reading order: [`Run`] and [`Error`] (what a run may use, how it fails), the catalogue ([`WorkflowType`]), then
+//! one module per type. Invariant: the same input gives the same bytes, on any machine and any number of threads.
+//! Deliberately absent: brokers, stores, async, clocks, environment, files. The `as_of` of an input is its only time.
+
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "counts become floats everywhere in statistics; every cap keeps them far below 2^53"
+)]
+
+mod catalogue;
+mod document;
+mod number;
+mod problem;
+mod run;
+mod schema;
+
+mod grant;
+mod relationship;
+
+pub use catalogue::{Category, WorkflowType, catalogue, find};
+pub use grant::sample_grant;
+pub use problem::{Error, Problem};
+pub use relationship::karate_club;
+pub use run::Run;

@@ -1,0 +1,101 @@
+//! The list of workflow types that this program knows.
+//!
+//! Invariant: names are unique and stable; an input that a type's schema refuses is also refused by its run.
+
+use serde_json::Value;
+
+use crate::{Error, Run, grant, relationship};
+
+/// When the resource monitor may switch a type off: essential never, experimental first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Category {
+    /// Always on.
+    Essential,
+    /// Off only under critical load.
+    Standard,
+    /// Off under high load.
+    Advanced,
+    /// Off under moderate load.
+    Experimental,
+}
+
+impl Category {
+    /// The name in configuration and over HTTP.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Essential => "essential",
+            Self::Standard => "standard",
+            Self::Advanced => "advanced",
+            Self::Experimental => "experimental",
+        }
+    }
+}
+
+/// One workflow type: what it is called, what it takes, what it does.
+#[derive(Debug, Clone, Copy)]
+pub struct WorkflowType {
+    /// The name that submissions use.
+    pub name: &'static str,
+    /// The name for people.
+    pub title: &'static str,
+    /// One or two sentences for people.
+    pub description: &'static str,
+    /// When it may be switched off.
+    pub category: Category,
+    /// `cpu`, `memory` or `light`.
+    pub resource_class: &'static str,
+    /// Run time in milliseconds to assume until there is history.
+    pub estimated_duration_ms: u64,
+    /// JSON Schema (draft 2020-12) of the input; cross-field rules are checked by the run alone.
+    pub input_schema: fn() -> Value,
+    /// The values that absent optional fields of the input take.
+    pub defaults: fn() -> Value,
+    /// A small valid input.
+    pub example: fn() -> Value,
+    /// The work itself: input to output.
+    pub run: fn(&Value, &Run<'_>) -> Result<Value, Error>,
+    /// A few sentences and a small table about an output, for a programme officer.
+    pub summary: fn(&Value) -> String,
+}
+
+static TYPES: [WorkflowType; 2] = [
+    WorkflowType {
+        name: "grant_timeline",
+        title: "Grant timeline",
+        description: "Milestones on a working-day calendar, a backward plan and the probability of submitting in time.",
+        category: Category::Essential,
+        resource_class: "cpu",
+        estimated_duration_ms: 180_000,
+        input_schema: grant::input_schema,
+        defaults: grant::defaults,
+        example: grant::example,
+        run: grant::run,
+        summary: grant::summary,
+    },
+    WorkflowType {
+        name: "relationship_mapping",
+        title: "Relationship mapping",
+        description: "Introduction paths within seven hops, reach and influence, and who matters in a network.",
+        category: Category::Standard,
+        resource_class: "cpu",
+        estimated_duration_ms: 240_000,
+        input_schema: relationship::input_schema,
+        defaults: relationship::defaults,
+        example: relationship::example,
+        run: relationship::run,
+        summary: relationship::summary,
+    },
+];
+
+/// All types, sorted by name.
+#[must_use]
+pub fn catalogue() -> &'static [WorkflowType] {
+    &TYPES
+}
+
+/// The type of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static WorkflowType> {
+    TYPES.iter().find(|t| t.name == name)
+}

@@ -1,0 +1,314 @@
+//! Computes the requested node metrics and lays them out as columns.
+//!
+//! Invariant: a column is either complete or absent with a reason; within a column a node may still be null with the
+//! reason of its own.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::graph::{Graph, Rows};
+use super::input::{Input, Metric};
+use super::network::Components;
+use super::sweep::{self, Sweep};
+use super::{communities, lengths, local, spectral};
+use crate::number::{float, maybe, small};
+use crate::{Error, Run};
+
+pub(super) const SWITCHED_OFF: &str = "the feature advanced_analytics was switched off for this run";
+
+/// Everything that was computed about the nodes.
+#[derive(Debug, Default)]
+pub(super) struct Metrics {
+    /// One value per node, by output field.
+    pub(super) columns: BTreeMap<&'static str, Vec<Value>>,
+    /// Why a field, or one node's field, is null; keys are pointers below `/nodes`.
+    pub(super) reasons: BTreeMap<String, String>,
+    /// How each field was computed.
+    pub(super) evidence: BTreeMap<&'static str, Value>,
+    /// Hop distances between all pairs, when they were affordable.
+    pub(super) all_pairs: Option<Sweep>,
+    /// Triangles through each node.
+    pub(super) triangles: Vec<u64>,
+    pub(super) partition: Option<communities::Partition>,
+    /// `{pivots, seed}` when betweenness is an estimate.
+    pub(super) approx: Option<Value>,
+    /// Ways by strength that rounding alone told apart.
+    pub(super) near_ties: u64,
+}
+
+/// What every metric reads.
+pub(super) struct Scene<'a> {
+    pub(super) graph: &'a Graph,
+    pub(super) input: &'a Input,
+    pub(super) components: &'a Components,
+    pub(super) run: &'a Run<'a>,
+    /// Rows with the weights that metrics use: strengths, or 1 when unweighted.
+    out: Rows,
+    back: Rows,
+    mutual: Rows,
+}
+
+impl<'a> Scene<'a> {
+    pub(super) fn new(graph: &'a Graph, input: &'a Input, components: &'a Components, run: &'a Run<'a>) -> Self {
+        let (out, back, mutual) = if input.params.weighted {
+            (graph.out.clone(), graph.back.clone(), graph.mutual.clone())
+        } else {
+            (graph.out.map(|_| 1.0), graph.back.map(|_| 1.0), unit_mutual(graph))
+        };
+        Self { graph, input, components, run, out, back, mutual }
+    }
+
+    fn wants(&self, metric: Metric) -> bool {
+        self.input.metrics.contains(&metric)
+    }
+
+    fn weights(&self) -> &'static str {
+        if self.input.params.weighted { "strength" } else { "none" }
+    }
+}
+
+/// The mutual rows with a_ij = 1 for every tie.
+fn unit_mutual(graph: &Graph) -> Rows {
+    let arcs: Vec<_> = (0..small(graph.n()))
+        .flat_map(|v| graph.mutual.of(v).iter().map(move |&u| (v, u)))
+        .map(|(v, u)| {
+            let both = !graph.directed || (graph.out.weight(v, u).is_some() && graph.back.weight(v, u).is_some());
+            (v, u, if both { 2.0 } else { 1.0 })
+        })
+        .collect();
+    Rows::new(graph.n(), &arcs)
+}
+
+impl Metrics {
+    /// All requested metrics.
+    pub(super) fn compute(scene: &Scene<'_>) -> Result<Self, Error> {
+        let mut metrics = Self::default();
+        metrics.degrees(scene);
+        metrics.distances(scene)?;
+        metrics.spectral(scene)?;
+        metrics.neighbourhoods(scene)?;
+        metrics.partition(scene)?;
+        metrics.brokers();
+        Ok(metrics)
+    }
+
+    fn column(&mut self, name: &'static str, values: Vec<Value>, evidence: Value) {
+        self.columns.insert(name, values);
+        self.evidence.insert(name, evidence);
+    }
+
+    fn absent(&mut self, name: &'static str, reason: impl Into<String>) {
+        self.reasons.insert(format!("*/{name}"), reason.into());
+    }
+
+    /// Whether to go on with a metric; if not, its fields are null with the reason.
+    fn go(&mut self, scene: &Scene<'_>, metric: Metric, fields: &[&'static str], advanced: bool) -> bool {
+        let reason = match (scene.wants(metric), advanced && !scene.run.advanced) {
+            (false, _) => "not among the requested metrics",
+            (true, true) => SWITCHED_OFF,
+            (true, false) => return true,
+        };
+        for field in fields {
+            self.absent(field, reason);
+        }
+        false
+    }
+
+    fn degrees(&mut self, scene: &Scene<'_>) {
+        if !self.go(scene, Metric::Degree, &["degree", "in_degree", "out_degree"], false) {
+            return;
+        }
+        let graph = scene.graph;
+        let of = |count: &dyn Fn(u32) -> usize| (0..small(graph.n())).map(|v| Value::from(count(v))).collect();
+        let method = json!({"method": "ties after combining parallel ones", "method_version": 1, "n": graph.n()});
+        self.column("degree", of(&|v| graph.degree(v)), method.clone());
+        if graph.directed {
+            self.column("in_degree", of(&|v| graph.back.degree(v)), method.clone());
+            self.column("out_degree", of(&|v| graph.out.degree(v)), method);
+        } else {
+            self.absent("in_degree", "the network is undirected");
+            self.absent("out_degree", "the network is undirected");
+        }
+    }
+
+    fn distances(&mut self, scene: &Scene<'_>) -> Result<(), Error> {
+        let (n, m) = (scene.graph.n(), scene.graph.m());
+        let limit = scene.input.params.exact_limit;
+        let exact = (n as u64).saturating_mul(m as u64) <= limit;
+        let wanted = scene.wants(Metric::Betweenness);
+        let sources = if exact { (0..small(n)).collect() } else { pivots(n, m, limit, scene.input.seed) };
+        let weighted = scene.input.params.weighted;
+        let by_hops = (exact || (wanted && !weighted)).then(|| sweep::by_hops(&scene.out, &sources, scene.run));
+        let by_hops = by_hops.transpose()?;
+        let by_length = (weighted && (wanted || (exact && scene.wants(Metric::Closeness))))
+            .then(|| lengths::by_strength(&scene.out, &sources, scene.input.params.tie_tolerance, scene.run))
+            .transpose()?;
+        self.near_ties = by_length.as_ref().map_or(0, |w| w.near_ties);
+        if wanted && !exact {
+            self.approx = Some(json!({"pivots": sources.len(), "seed": scene.input.seed, "metric": "betweenness",
+                "method": "uniform pivots without replacement, rescaled n/k"}));
+        }
+        let (sums, inward) = match (&by_length, &by_hops) {
+            (Some(w), _) => (w.betweenness.clone(), Some((&w.inward, &w.reached_by))),
+            (None, Some(h)) => (h.betweenness.clone(), Some((&h.inward, &h.reached_by))),
+            (None, None) => (None, None),
+        };
+        self.betweenness(scene, sums, sources.len());
+        let closeness = inward.filter(|_| exact).map(|(sum, reached)| sweep::closeness(sum, reached));
+        self.closeness(scene, closeness);
+        self.all_pairs = by_hops.filter(|_| exact);
+        Ok(())
+    }
+
+    fn betweenness(&mut self, scene: &Scene<'_>, sums: Option<Vec<f64>>, sources: usize) {
+        if !self.go(scene, Metric::Betweenness, &["betweenness"], false) {
+            return;
+        }
+        let Some(mut values) = sums else {
+            return self.absent("betweenness", "the number of shortest paths exceeds the range of a float");
+        };
+        sweep::normalise(&mut values, sources);
+        let evidence = json!({"method": "Brandes 2001, endpoints excluded, normalised by (n-1)(n-2)", "method_version": 1,
+            "n": scene.graph.n(), "sources": sources, "length": length(scene)});
+        self.column("betweenness", values.into_iter().map(float).collect(), evidence);
+    }
+
+    fn closeness(&mut self, scene: &Scene<'_>, values: Option<Vec<f64>>) {
+        if !self.go(scene, Metric::Closeness, &["closeness"], false) {
+            return;
+        }
+        let Some(values) = values else {
+            return self.absent("closeness", "nodes x edges is above params.exact_limit");
+        };
+        let evidence = json!({"method": "inward closeness with the Wasserman-Faust factor", "method_version": 1,
+            "n": scene.graph.n(), "length": length(scene)});
+        self.column("closeness", values.into_iter().map(float).collect(), evidence);
+    }
+
+    fn spectral(&mut self, scene: &Scene<'_>) -> Result<(), Error> {
+        if self.go(scene, Metric::Eigenvector, &["eigenvector"], false) {
+            self.eigenvector(scene)?;
+        }
+        if self.go(scene, Metric::Pagerank, &["pagerank"], false) {
+            scene.run.step(1.0, "pagerank")?;
+            let Some(values) = spectral::pagerank(&scene.out, &scene.back, scene.run)? else {
+                self.absent("pagerank", "the iteration did not converge");
+                return Ok(());
+            };
+            let evidence = json!({"method": "power iteration, damping 0.85, dangling mass uniform", "method_version": 1,
+                "n": scene.graph.n(), "weights": scene.weights()});
+            self.column("pagerank", values.into_iter().map(float).collect(), evidence);
+        }
+        Ok(())
+    }
+
+    fn eigenvector(&mut self, scene: &Scene<'_>) -> Result<(), Error> {
+        let giant = scene.components.giant;
+        let within: Vec<bool> = scene.components.of.iter().map(|&c| c == giant).collect();
+        let size = scene.components.sizes[giant as usize];
+        if size < 2 {
+            self.absent("eigenvector", "no component has two nodes");
+            return Ok(());
+        }
+        let Some(values) = spectral::eigenvector(&scene.back, &within, scene.run)? else {
+            let rounds = spectral::MAX_ROUNDS;
+            self.absent("eigenvector", format!("the power iteration did not converge in {rounds} rounds"));
+            return Ok(());
+        };
+        if (size as usize) < within.len() {
+            self.reasons.insert("*/eigenvector".into(), "null outside the largest component".into());
+        }
+        let column = values.iter().zip(&within).map(|(&x, &inside)| if inside { float(x) } else { Value::Null });
+        let evidence = json!({"method": "power iteration of A + I on the largest component, L2 norm 1", "method_version": 1,
+            "n": size, "weights": scene.weights()});
+        self.column("eigenvector", column.collect(), evidence);
+        Ok(())
+    }
+
+    fn neighbourhoods(&mut self, scene: &Scene<'_>) -> Result<(), Error> {
+        let n = scene.graph.n();
+        scene.run.step(1.0, "neighbourhoods")?;
+        self.triangles = local::triangles(&scene.mutual, scene.run)?;
+        if self.go(scene, Metric::Clustering, &["clustering"], false) {
+            let values = local::clustering(&scene.mutual, &self.triangles);
+            let evidence = json!({"method": "closed over all pairs of neighbours, direction ignored", "method_version": 1, "n": n});
+            self.column("clustering", values.into_iter().map(float).collect(), evidence);
+        }
+        if self.go(scene, Metric::Core, &["core"], false) {
+            let values = local::cores(&scene.mutual).into_iter().map(Value::from).collect();
+            let evidence = json!({"method": "Batagelj-Zaversnik 2003, direction ignored", "method_version": 1, "n": n});
+            self.column("core", values, evidence);
+        }
+        if self.go(scene, Metric::Constraint, &["constraint", "effective_size"], true) {
+            let holes = local::holes(&scene.mutual, scene.run)?;
+            if holes.constraint.iter().any(Option::is_none) {
+                for field in ["constraint", "effective_size"] {
+                    self.absent(field, "null for nodes without ties");
+                }
+            }
+            let evidence = json!({"method": "Burt 1992, mutual weights", "method_version": 1, "n": n, "weights": scene.weights()});
+            self.column("constraint", holes.constraint.into_iter().map(maybe).collect(), evidence.clone());
+            self.column("effective_size", holes.effective_size.into_iter().map(maybe).collect(), evidence);
+        }
+        Ok(())
+    }
+
+    fn partition(&mut self, scene: &Scene<'_>) -> Result<(), Error> {
+        if !self.go(scene, Metric::Communities, &["community"], true) {
+            return Ok(());
+        }
+        scene.run.step(1.0, "communities")?;
+        let partition = communities::find(&scene.mutual, scene.input.seed, scene.run)?;
+        let evidence = json!({"method": "Louvain, or label propagation where that is better; direction ignored",
+            "method_version": 1, "n": scene.graph.n(), "communities": partition.count, "seed": scene.input.seed,
+            "modularity": maybe(partition.modularity), "label_propagation_modularity": maybe(partition.label_propagation),
+            "weights": scene.weights()});
+        self.column("community", partition.of.iter().map(|&c| Value::from(c)).collect(), evidence);
+        self.partition = Some(partition);
+        Ok(())
+    }
+
+    /// A broker spans structural holes: constraint in the lowest quarter and betweenness in the highest, above 0.
+    fn brokers(&mut self) {
+        let (Some(constraint), Some(betweenness)) = (self.columns.get("constraint"), self.columns.get("betweenness")) else {
+            return self.absent("broker", "needs both constraint and betweenness");
+        };
+        let low = quantile(constraint, 0.25);
+        let high = quantile(betweenness, 0.75);
+        let is_broker = |(c, b): (&Value, &Value)| -> Value {
+            let (Some(c), Some(b), Some(low), Some(high)) = (c.as_f64(), b.as_f64(), low, high) else {
+                return Value::Bool(false);
+            };
+            Value::Bool(c <= low && b >= high && b > 0.0)
+        };
+        let column = constraint.iter().zip(betweenness).map(is_broker).collect();
+        let evidence = json!({"method": "constraint at or below its lower quartile and betweenness at or above its upper one",
+            "method_version": 1, "constraint_at_most": maybe(low), "betweenness_at_least": maybe(high)});
+        self.column("broker", column, evidence);
+    }
+}
+
+/// What a shortest path adds up.
+fn length(scene: &Scene<'_>) -> &'static str {
+    if scene.input.params.weighted { "1/strength" } else { "hops" }
+}
+
+/// Nearest-rank quantile of the numbers in a column.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank within the column")]
+fn quantile(column: &[Value], q: f64) -> Option<f64> {
+    let mut values: Vec<f64> = column.iter().filter_map(Value::as_f64).collect();
+    values.sort_by(f64::total_cmp);
+    let rank = ((q * values.len() as f64).ceil() as usize).max(1);
+    values.get(rank - 1).copied()
+}
+
+/// As many sources as the limit pays for, at least one, ascending.
+fn pivots(n: usize, m: usize, limit: u64, seed: u64) -> Vec<u32> {
+    use rand::SeedableRng;
+    let affordable = usize::try_from(limit / (m as u64).max(1)).unwrap_or(n).clamp(1, n);
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+    let mut chosen: Vec<u32> = rand::seq::index::sample(&mut rng, n, affordable).into_iter().map(small).collect();
+    chosen.sort_unstable();
+    chosen
+}

@@ -1,0 +1,48 @@
+//! What a run may use from outside its input: a stop request, a place for progress, one decision.
+//!
+//! Nothing here changes a result's bytes except `advanced`, which the output records. Deliberately absent: deadlines
+//! and clocks; whoever calls decides when to stop.
+
+use crate::Error;
+
+/// The surroundings of one run.
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    /// Answers true once the run should end early; asked every few thousand steps.
+    pub stop: &'a (dyn Fn() -> bool + Sync),
+    /// Takes the finished fraction in `[0, 1]` and what is being done.
+    pub progress: &'a (dyn Fn(f64, &str) + Sync),
+    /// Whether the expensive optional parts (feature `advanced_analytics`) are computed.
+    pub advanced: bool,
+}
+
+impl Run<'_> {
+    /// A run that nobody stops or watches, with all optional parts.
+    #[must_use]
+    pub fn unattended() -> Run<'static> {
+        Run { stop: &never, progress: &ignore, advanced: true }
+    }
+
+    /// `Err(Error::Stopped)` once the run should end.
+    pub fn check(&self) -> Result<(), Error> {
+        if (self.stop)() { Err(Error::Stopped) } else { Ok(()) }
+    }
+
+    /// Reports progress, and ends the run if asked to.
+    pub(crate) fn step(&self, fraction: f64, doing: &str) -> Result<(), Error> {
+        (self.progress)(fraction, doing);
+        self.check()
+    }
+}
+
+impl std::fmt::Debug for Run<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Run").field("advanced", &self.advanced).finish_non_exhaustive()
+    }
+}
+
+fn never() -> bool {
+    false
+}
+
+fn ignore(_: f64, _: &str) {}
