@@ -67,10 +67,10 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     pub(crate) fn start<F>(
         tasks: &Tasks,
         name: &'static str,
-        call: impl Fn(Vec<Q>) -> F + Send + 'static,
+        call: impl Fn(Vec<Q>) -> F + Send + Sync + 'static,
     ) -> Self
     where
-        F: Future<Output = Result<Vec<A>, Failure>> + Send,
+        F: Future<Output = Result<Vec<A>, Failure>> + Send + 'static,
     {
         let (waiting, jobs) = mpsc::channel(WAITING_MAX);
         tasks.spawn(name, pump(jobs, call));
@@ -150,7 +150,11 @@ where
         }
         Err(Failure {
             transient: false,
-            message: format!("the store gave {} answers to {asked} questions", answers.len()).into(),
+            message: format!(
+                "the store gave {} answers to {asked} questions",
+                answers.len()
+            )
+            .into(),
         })
     });
     match answers {
@@ -200,12 +204,11 @@ mod tests {
     async fn calls_merge_while_one_is_in_flight_and_each_gets_its_own_answers() {
         let (tasks, turns) = (Tasks::new(), Arc::new(Semaphore::new(0)));
         let (batcher, seen) = doubling(&tasks, &turns);
-        let calls = futures_util::future::join_all([vec![1], vec![2, 3], vec![], vec![4]].map(
-            |items| {
+        let calls =
+            futures_util::future::join_all([vec![1], vec![2, 3], vec![], vec![4]].map(|items| {
                 let batcher = Arc::clone(&batcher);
                 async move { batcher.call(items, 0).await.unwrap() }
-            },
-        ));
+            }));
         let release = async {
             while seen.lock().unwrap().is_empty() {
                 tokio::task::yield_now().await;
@@ -216,7 +219,10 @@ mod tests {
         assert_eq!(answers, [vec![2], vec![4, 6], vec![], vec![8]]);
         let sizes = seen.lock().unwrap().clone();
         assert_eq!(sizes.iter().sum::<usize>(), 4);
-        assert!(sizes.len() <= 2, "the later ones travelled together: {sizes:?}");
+        assert!(
+            sizes.len() <= 2,
+            "the later ones travelled together: {sizes:?}"
+        );
     }
 
     #[tokio::test]

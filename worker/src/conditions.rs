@@ -98,9 +98,9 @@ impl Conditions {
         if self.store_answers() == answers {
             return;
         }
-        let changed = self.now.send_if_modified(|now| {
-            std::mem::replace(&mut now.store_answers, answers) != answers
-        });
+        let changed = self
+            .now
+            .send_if_modified(|now| std::mem::replace(&mut now.store_answers, answers) != answers);
         match (changed, answers) {
             (true, true) => info!("the store answers; work may start"),
             (true, false) => warn!("the store does not answer; nothing new starts until it does"),

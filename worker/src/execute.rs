@@ -16,7 +16,7 @@ mod prepare;
 use shared::{
     broker::Delivery,
     fault::{self, Point},
-    model::{Nonce, Route, TypeName},
+    model::{Nonce, TypeName},
     store::verbs::{ClaimTicket, Claimed, Granted, RunRef},
     wire::Ticket,
 };

@@ -10,8 +10,8 @@
 //! or the fleet is not running nothing is fetched: a message that could not be
 //! claimed is never got and given back in a loop.
 
-mod board;
 mod bells;
+mod board;
 mod scan;
 mod turns;
 

@@ -89,7 +89,10 @@ impl Figures {
     }
 
     /// The slots at a heartbeat.
-    #[expect(clippy::unused_self, reason = "set twice a heartbeat, not worth a handle")]
+    #[expect(
+        clippy::unused_self,
+        reason = "set twice a heartbeat, not worth a handle"
+    )]
     pub(crate) fn slots(&self, slots: Slots) {
         for (state, count) in [
             ("used", slots.used),

@@ -61,7 +61,7 @@ pub(crate) struct Held {
 
 impl Held {
     pub(crate) fn run(&self) -> RunRef {
-        self.lease.run
+        self.lease.run.clone()
     }
 
     pub(crate) fn tether(&self) -> &Arc<Tether> {
@@ -86,12 +86,13 @@ impl Leases {
 
     /// Holds a lease that was just granted.
     pub(crate) fn hold(self: &Arc<Self>, run: RunRef) -> Held {
+        let token = run.token;
         let lease = Arc::new(Lease {
             run,
             tether: Arc::default(),
             renewed: AtomicU64::new(self.now()),
         });
-        self.locked().insert(run.token, Arc::clone(&lease));
+        self.locked().insert(token, Arc::clone(&lease));
         Held {
             lease,
             table: Arc::clone(self),
@@ -185,7 +186,7 @@ pub(crate) async fn renew(core: &Core) {
 async fn renew_these(core: &Core, due: &[Arc<Lease>]) {
     let runs: Vec<(RunRef, Option<Progress>)> = due
         .iter()
-        .map(|lease| (lease.run, lease.tether.take_progress()))
+        .map(|lease| (lease.run.clone(), lease.tether.take_progress()))
         .collect();
     let lease = core.options.lease;
     // Counted from before the question: the store's clock started no earlier.

@@ -11,9 +11,7 @@ use shared::{
     model::WorkerId,
     store::{
         Store,
-        verbs::{
-            Claim, ClaimTicket, Claimed, Finish, Finished, Outcome, Release, Report, RunRef,
-        },
+        verbs::{Claim, ClaimTicket, Claimed, Finish, Finished, Outcome, Release, Report, RunRef},
     },
 };
 use tokio::time::{Instant, sleep};
@@ -93,16 +91,16 @@ impl Ledger {
     /// leases may then exist, and lapse.
     pub(crate) async fn claim(&self, tickets: Vec<ClaimTicket>) -> Option<Vec<Claimed>> {
         let until = Instant::now() + self.claim_patience;
-        insist("claim", Some(until), || self.claims.call(tickets.clone(), 0)).await
+        insist("claim", Some(until), || {
+            self.claims.call(tickets.clone(), 0)
+        })
+        .await
     }
 
     /// Commits these reports; `None` only if the store refuses to serve.
     pub(crate) async fn finish(&self, reports: Vec<Report>) -> Option<Vec<Finished>> {
         let bytes = reports.iter().map(weight).sum();
-        insist("finish", None, || {
-            self.reports.call(reports.clone(), bytes)
-        })
-        .await
+        insist("finish", None, || self.reports.call(reports.clone(), bytes)).await
     }
 
     /// Gives these runs back; which of them held still. `None` only if the
@@ -125,11 +123,7 @@ impl Listeners {
 }
 
 /// Asks until there is an answer, or a failure that would stay.
-async fn insist<T, F>(
-    verb: &'static str,
-    until: Option<Instant>,
-    ask: impl Fn() -> F,
-) -> Option<T>
+async fn insist<T, F>(verb: &'static str, until: Option<Instant>, ask: impl Fn() -> F) -> Option<T>
 where
     F: Future<Output = Result<T, Failure>>,
 {

@@ -34,14 +34,14 @@
 pub mod handler;
 pub mod registry;
 
-pub mod gate;
 mod fetch;
+pub mod gate;
 
 mod execute;
 
 mod batch;
-mod ledger;
 mod leases;
+mod ledger;
 
 mod conditions;
 mod figures;

@@ -101,7 +101,6 @@ impl Worker {
         let flows = (0..core.gate.most()).map(|_| {
             core.keep_up(tasks, "flow", &core.over, |core| async move {
                 fetch::flow(core).await;
-                Finished
             })
         });
         let (send, report) = watch::channel(None);
@@ -189,7 +188,8 @@ pub(crate) struct Core {
 
 impl Core {
     fn new(options: Options, registry: Registry, seams: &Seams, tasks: &Tasks) -> Self {
-        let host = options.host.clone().or_else(sysinfo::System::host_name);
+        let host = options.host.clone();
+        let host = host.or_else(|| sysinfo::System::host_name().ok());
         let host = host.unwrap_or_else(|| "worker".to_owned());
         let id = boot_id(&host);
         let draining = CancellationToken::new();
@@ -241,7 +241,7 @@ impl Core {
     }
 
     /// Runs `work` until `until`; again, after a pause, if it panics.
-    fn keep_up<F, T>(
+    fn keep_up<F>(
         self: &Arc<Self>,
         tasks: &Tasks,
         name: &'static str,
@@ -249,15 +249,14 @@ impl Core {
         work: impl Fn(Arc<Self>) -> F + Send + Sync + 'static,
     ) -> JoinHandle<Option<()>>
     where
-        F: Future<Output = T> + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
     {
         /// Long enough that a loop that fails at once does not burn a core.
         const PAUSE: Duration = Duration::from_millis(500);
         let (core, until) = (Arc::clone(self), until.clone());
         tasks.spawn(name, async move {
             let trying = async {
-                while let Err(panic) = AssertUnwindSafe(work(Arc::clone(&core))).catch_unwind().await {
-                    error!(name, panic = panic_text(&*panic), "a part of the worker panicked; starting it again");
+                while !survived(name, work(Arc::clone(&core))).await {
                     sleep(PAUSE).await;
                 }
             };
@@ -269,8 +268,20 @@ impl Core {
     }
 }
 
-/// A part came to its natural end.
-struct Finished;
+/// Whether a part came to its natural end; its panic is logged.
+async fn survived(name: &'static str, part: impl Future<Output = ()>) -> bool {
+    match AssertUnwindSafe(part).catch_unwind().await {
+        Ok(()) => true,
+        Err(panic) => {
+            let panic = panic_text(&*panic);
+            error!(
+                name,
+                panic, "a part of the worker panicked; starting it again"
+            );
+            false
+        }
+    }
+}
 
 fn start_loops(
     core: &Arc<Core>,

@@ -6,7 +6,8 @@ use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 /// Reads the figures of this process.
 pub(crate) struct Vitals {
-    system: System,
+    /// `None` where the system does not tell.
+    system: Option<System>,
     own: Option<Pid>,
 }
 
@@ -21,8 +22,10 @@ pub(crate) struct Reading {
 
 impl Vitals {
     pub(crate) fn new() -> Self {
-        let mut system = System::new();
-        system.refresh_memory();
+        let mut system = System::new().ok();
+        if let Some(system) = &mut system {
+            system.refresh_memory();
+        }
         Self {
             system,
             own: sysinfo::get_current_pid().ok(),
@@ -30,20 +33,15 @@ impl Vitals {
     }
 
     pub(crate) fn read(&mut self) -> Reading {
-        let memory_total_bytes = self.system.total_memory();
-        let Some(own) = self.own else {
-            return Reading {
-                memory_total_bytes,
-                ..Reading::default()
-            };
+        let (Some(system), Some(own)) = (&mut self.system, self.own) else {
+            return Reading::default();
         };
         let what = ProcessRefreshKind::nothing().with_memory().with_cpu();
-        self.system
-            .refresh_processes_specifics(ProcessesToUpdate::Some(&[own]), true, what);
-        let process = self.system.process(own);
+        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[own]), true, what);
+        let process = system.process(own);
         Reading {
             memory_bytes: process.map_or(0, sysinfo::Process::memory),
-            memory_total_bytes,
+            memory_total_bytes: system.total_memory(),
             cpu_cores: process.map_or(0.0, |p| f64::from(p.cpu_usage()) / 100.0),
         }
     }

@@ -119,7 +119,9 @@ impl<'a> Bundle<'a> {
                 });
             }
             Verdict::GiveBack => self.give_back(vec![held]),
-            Verdict::Nothing => debug!(parent: &span, "the run's lease is gone; nothing is reported"),
+            Verdict::Nothing => {
+                debug!(parent: &span, "the run's lease is gone; nothing is reported")
+            }
         }
         !tether.has_threads() || self.wait_for_threads(&tether, started).await
     }
@@ -145,7 +147,11 @@ impl<'a> Bundle<'a> {
 
     /// Its slot stays taken while a run's threads go on, at most the grace:
     /// everything else of the bundle is settled first.
-    async fn wait_for_threads(&mut self, tether: &crate::handler::Tether, started: Instant) -> bool {
+    async fn wait_for_threads(
+        &mut self,
+        tether: &crate::handler::Tether,
+        started: Instant,
+    ) -> bool {
         self.give_back_waiting();
         self.report();
         while self.under_way.next().await.is_some() {}
@@ -306,7 +312,11 @@ mod tests {
         assert_eq!(pace.due(3, 0), Some(started + ms(100)));
         pace.finished_one(started + ms(10));
         pace.finished_one(started + ms(15));
-        assert_eq!(pace.due(3, 2), Some(started + ms(30)), "the oldest one counts");
+        assert_eq!(
+            pace.due(3, 2),
+            Some(started + ms(30)),
+            "the oldest one counts"
+        );
         pace.reported();
         assert_eq!(pace.due(3, 0), Some(started + ms(100)));
         assert!(!pace.is_over(started + ms(99)) && pace.is_over(started + ms(100)));

@@ -59,7 +59,9 @@ pub(super) fn classify(ended: Ended, why: Option<Why>, policy: &Policy<'_>) -> V
         }
         (_, Some(Why::Cancelled)) => Verdict::Report(Outcome::Cancelled),
         (_, Some(Why::GivenBack)) => Verdict::GiveBack,
-        (ended, Some(Why::TimedOut) | None) => Verdict::Report(failed(error(ended, policy), policy)),
+        (ended, Some(Why::TimedOut) | None) => {
+            Verdict::Report(failed(error(ended, policy), policy))
+        }
     }
 }
 
@@ -148,13 +150,26 @@ mod tests {
         let ends: [Make; 4] = [
             || (Ended::Panicked(None), ErrorCode::Panic),
             || (Ended::TimedOut, ErrorCode::Timeout),
-            || (Ended::Returned(Err(HandlerError::failed("x"))), ErrorCode::HandlerError),
-            || (Ended::Returned(Err(HandlerError::invalid_input("", "x"))), ErrorCode::InvalidInput),
+            || {
+                (
+                    Ended::Returned(Err(HandlerError::failed("x"))),
+                    ErrorCode::HandlerError,
+                )
+            },
+            || {
+                (
+                    Ended::Returned(Err(HandlerError::invalid_input("", "x"))),
+                    ErrorCode::InvalidInput,
+                )
+            },
         ];
         for make in ends {
             let with = |why| verdict(make().0, why);
             assert_eq!(with(Some(Why::Refused)), Verdict::Nothing);
-            assert_eq!(with(Some(Why::Cancelled)), Verdict::Report(Outcome::Cancelled));
+            assert_eq!(
+                with(Some(Why::Cancelled)),
+                Verdict::Report(Outcome::Cancelled)
+            );
             assert_eq!(with(Some(Why::GivenBack)), Verdict::GiveBack);
             assert_eq!(code(&with(None)), Some(make().1));
         }
@@ -166,17 +181,24 @@ mod tests {
         else {
             panic!("a timeout is a failure")
         };
-        assert_eq!(retry_in, Duration::from_secs(4), "the third failure in a row");
+        assert_eq!(
+            retry_in,
+            Duration::from_secs(4),
+            "the third failure in a row"
+        );
     }
 
     #[test]
     fn a_formatted_panic_is_withheld() {
-        let shown = error(Ended::Panicked(Some("on purpose")), &Policy {
-            retry: &RetryPolicy::default(),
-            failures: 0,
-            timeout_ms: 1,
-            unit: 0.0,
-        });
+        let shown = error(
+            Ended::Panicked(Some("on purpose")),
+            &Policy {
+                retry: &RetryPolicy::default(),
+                failures: 0,
+                timeout_ms: 1,
+                unit: 0.0,
+            },
+        );
         assert!(shown.message.ends_with("on purpose"));
     }
 }

@@ -105,7 +105,9 @@ mod tests {
             assert!(longest_drought(16, seed) <= 15);
         }
         let always_finds = Turns::new(16);
-        let low: Vec<_> = (1..=64).filter(|_| always_finds.begin().low_first).collect();
+        let low: Vec<_> = (1..=64)
+            .filter(|_| always_finds.begin().low_first)
+            .collect();
         assert_eq!(low.len(), 4, "and no more than the share: {low:?}");
     }
 
