@@ -89,6 +89,25 @@ pub fn text(value: &Value, member: &str) -> String {
     value[member].as_str().unwrap_or_default().to_owned()
 }
 
+/// Milliseconds from one time of the server to another.
+pub fn millis_between(earlier: &str, later: &str) -> Result<i64> {
+    let read = |time: &str| -> Result<jiff::Timestamp> {
+        time.parse()
+            .with_context(|| format!("read the time {time:?}"))
+    };
+    let span = read(later)?.duration_since(read(earlier)?);
+    i64::try_from(span.as_millis()).context("a span of some days at the most")
+}
+
+/// A time of the server, some milliseconds later, in the format of the contract.
+pub fn later(time: &str, ms: i64) -> Result<String> {
+    let time: jiff::Timestamp = time
+        .parse()
+        .with_context(|| format!("read the time {time:?}"))?;
+    let time = time + jiff::SignedDuration::from_millis(ms);
+    Ok(format!("{time:.6}"))
+}
+
 /// True for the three statuses that a task does not leave by itself.
 #[must_use]
 pub fn is_final(status: &str) -> bool {

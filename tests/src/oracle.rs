@@ -107,22 +107,15 @@ impl Oracle {
         );
         let batch = vec![probe; slots];
         let left = RECOVERY.saturating_sub(fault_end.elapsed());
-        let mut highest = 0;
+        let (mut open, mut highest) = (Vec::new(), 0);
         wait::until("the fleet to be back at full work", left, || {
-            let ids = self.submit_all(api, &batch, Ending::Completed)?;
-            loop {
-                let queue = api.queue()?;
-                let running = queue["running"].as_u64().unwrap_or(0);
-                highest = highest.max(running);
-                if running >= slots as u64 {
-                    return Ok(Look::Done(()));
-                }
-                if fault_end.elapsed() > RECOVERY || all_final(api, &ids)? {
-                    return Ok(Look::NotYet(format!(
-                        "at most {highest} of {slots} run at once"
-                    )));
-                }
+            if all_final(api, &open)? {
+                open = self.submit_all(api, &batch, Ending::Completed)?;
             }
+            let running = api.queue()?["running"].as_u64().unwrap_or(0);
+            highest = highest.max(running);
+            let reason = format!("at most {highest} of {slots} run at once");
+            Ok(Look::when(running >= slots as u64, reason))
         })
     }
 
@@ -173,6 +166,27 @@ impl Oracle {
 #[must_use]
 pub fn starts(record: &Value) -> usize {
     record["attempts"].as_array().map_or(0, Vec::len)
+}
+
+/// Insists that no task was started a second time: what broke was none of its business.
+pub fn started_once(records: &BTreeMap<String, Value>) -> Result<()> {
+    for record in records.values() {
+        ensure!(
+            starts(record) <= 1,
+            "started again without need: {record:#}"
+        );
+    }
+    Ok(())
+}
+
+/// The tasks that lost a worker on their way.
+#[must_use]
+pub fn lost(records: &BTreeMap<String, Value>) -> Vec<&Value> {
+    let lost = |record: &&Value| {
+        let attempts = record["attempts"].as_array();
+        attempts.is_some_and(|all| all.iter().any(|one| one["code"] == "worker_lost"))
+    };
+    records.values().filter(lost).collect()
 }
 
 fn all_final(api: &Api, ids: &[String]) -> Result<bool> {

@@ -7,6 +7,9 @@ use anyhow::{Context, Error, Result, bail};
 /// How long one look is from the next: short against everything waited for, long enough to leave the cores alone.
 pub const POLL: Duration = Duration::from_millis(25);
 
+/// Long enough for anything that a healthy fleet does, on a machine that is busy with other tests.
+pub const SOON: Duration = Duration::from_mins(1);
+
 /// A look at the world: the awaited value, or a word on why it is not there yet.
 pub enum Look<T> {
     /// The condition holds.

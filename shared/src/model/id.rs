@@ -102,6 +102,12 @@ impl Nonce {
     pub const fn from_bits(bits: u128) -> Self {
         Self(bits)
     }
+
+    /// The bits, for compact storage.
+    #[must_use]
+    pub const fn bits(self) -> u128 {
+        self.0
+    }
 }
 
 impl fmt::Display for Nonce {

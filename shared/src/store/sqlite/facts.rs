@@ -1,0 +1,82 @@
+//! Small things that outlive the process: the mode, learned run times, the
+//! next acceptance number.
+//!
+//! Invariant: acceptance numbers only ever grow, also past tasks that were
+//! removed.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, params};
+
+use crate::store::{Result, verbs::ModeState};
+
+use super::{fault, records::unreadable};
+
+const MODE: &str = "mode";
+const NEXT_SEQ: &str = "next_seq";
+
+/// The mode of the fleet.
+pub(super) fn mode(db: &Connection) -> Result<ModeState> {
+    get(db, MODE)?.map_or(Ok(ModeState::default()), |text| {
+        serde_json::from_str(&text).map_err(|error| unreadable("mode", &error))
+    })
+}
+
+/// Stores the mode.
+pub(super) fn set_mode(db: &Connection, mode: &ModeState) -> Result<()> {
+    let text = serde_json::to_string(mode).map_err(|error| unreadable("mode", &error))?;
+    set(db, MODE, &text)
+}
+
+/// The next acceptance number.
+pub(super) fn next_seq(db: &Connection) -> Result<i64> {
+    let floor = get(db, NEXT_SEQ)?
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1);
+    let last: i64 = db
+        .query_row("SELECT coalesce(max(seq), 0) FROM task", [], |row| {
+            row.get(0)
+        })
+        .map_err(fault)?;
+    Ok(floor.max(last + 1))
+}
+
+/// Remembers the next acceptance number, before tasks are removed.
+pub(super) fn keep_next_seq(db: &Connection, next: i64) -> Result<()> {
+    set(db, NEXT_SEQ, &next.to_string())
+}
+
+/// Learned run times in microseconds, by type.
+pub(super) fn learned(db: &Connection) -> Result<HashMap<i64, f64>> {
+    let mut statement = db
+        .prepare("SELECT type, mean_us FROM learned")
+        .map_err(fault)?;
+    let rows = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .map_err(fault)?;
+    rows.collect::<rusqlite::Result<_>>().map_err(fault)
+}
+
+/// Stores the learned run time of a type.
+pub(super) fn keep_learned(db: &Connection, kind: i64, mean_us: f64) -> Result<()> {
+    db.prepare_cached("INSERT OR REPLACE INTO learned VALUES (?1, ?2)")
+        .and_then(|mut statement| statement.execute(params![kind, mean_us]))
+        .map_err(fault)?;
+    Ok(())
+}
+
+fn get(db: &Connection, name: &str) -> Result<Option<String>> {
+    db.prepare_cached("SELECT value FROM fact WHERE name = ?1")
+        .and_then(|mut statement| {
+            let mut rows = statement.query([name])?;
+            rows.next()?.map(|row| row.get(0)).transpose()
+        })
+        .map_err(fault)
+}
+
+fn set(db: &Connection, name: &str, value: &str) -> Result<()> {
+    db.prepare_cached("INSERT OR REPLACE INTO fact VALUES (?1, ?2)")
+        .and_then(|mut statement| statement.execute(params![name, value]))
+        .map_err(fault)?;
+    Ok(())
+}
