@@ -39,3 +39,7 @@ pub mod oracle;
 pub mod scenario;
 
 pub mod conformance;
+
+pub mod conformance;
+
+pub mod scenario;
