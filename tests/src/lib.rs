@@ -39,7 +39,3 @@ pub mod oracle;
 pub mod scenario;
 
 pub mod conformance;
-
-pub mod conformance;
-
-pub mod scenario;

@@ -32,9 +32,18 @@ fn milestones(analysis: &Analysis<'_>, doc: &mut Document) {
     let as_of = plan.input.as_of.0;
     let mut lines = Vec::new();
     for (i, m) in plan.milestones.iter().enumerate() {
-        let due: Vec<&str> =
-            plan.jobs.iter().zip(&analysis.due).filter(|(_, d)| **d == Some(i)).map(|(j, _)| j.task.id.as_str()).collect();
-        let met = analysis.outcome.as_ref().filter(|_| !due.is_empty()).map(|o| o.met[i]);
+        let due: Vec<&str> = plan
+            .jobs
+            .iter()
+            .zip(&analysis.due)
+            .filter(|(_, d)| **d == Some(i))
+            .map(|(j, _)| j.task.id.as_str())
+            .collect();
+        let met = analysis
+            .outcome
+            .as_ref()
+            .filter(|_| !due.is_empty())
+            .map(|o| o.met[i]);
         let p = met.map(|met| met as f64 / analysis.runs());
         let status = match p {
             Some(p) if p < RED_BELOW => "red",
@@ -43,7 +52,10 @@ fn milestones(analysis: &Analysis<'_>, doc: &mut Document) {
             None => "no_tasks",
         };
         if p.is_none() {
-            doc.because(format!("/milestones/{i}/p_met"), "no task is due at this milestone");
+            doc.because(
+                format!("/milestones/{i}/p_met"),
+                "no task is due at this milestone",
+            );
         }
         let (low, high) = met.map_or((None, None), |met| {
             let (low, high) = wilson95(met, plan.input.simulation.runs);
@@ -69,15 +81,27 @@ fn schedule(analysis: &Analysis<'_>, doc: &mut Document) {
     let plan = analysis.plan;
     let mut lines = Vec::new();
     for (v, (job, slot)) in plan.jobs.iter().zip(&analysis.schedule.slots).enumerate() {
-        let state = match (job.done, job.task.actual_start.is_some() || job.task.percent_complete > 0.0) {
+        let state = match (
+            job.done,
+            job.task.actual_start.is_some() || job.task.percent_complete > 0.0,
+        ) {
             (true, _) => "done",
             (false, true) => "in_progress",
             (false, false) => "not_started",
         };
-        let share = |count: Option<u64>| if job.done { None } else { count.map(|c| c as f64 / analysis.runs()) };
+        let share = |count: Option<u64>| {
+            if job.done {
+                None
+            } else {
+                count.map(|c| c as f64 / analysis.runs())
+            }
+        };
         let open = |value: Value| if job.done { Value::Null } else { value };
         if job.done {
-            doc.because(format!("/schedule/{v}"), "a finished task has no dates or floats left to compute");
+            doc.because(
+                format!("/schedule/{v}"),
+                "a finished task has no dates or floats left to compute",
+            );
         }
         let sensitivity = analysis.sensitivity.as_ref().and_then(|s| s[v]);
         let end = |e: i64| text(plan.finish_date(e.max(slot.es + 1)));
@@ -109,12 +133,19 @@ fn schedule(analysis: &Analysis<'_>, doc: &mut Document) {
     match (&analysis.sensitivity, plan.jobs.is_empty()) {
         (None, false) => doc.because("/schedule/*/sensitivity", analysis.no_sensitivity),
         (Some(all), _) if all.iter().any(Option::is_none) => {
-            doc.because("/schedule/*/sensitivity", "null where the duration or the finish does not vary");
+            doc.because(
+                "/schedule/*/sensitivity",
+                "null where the duration or the finish does not vary",
+            );
         }
         _ => {}
     }
-    let path: Vec<&str> =
-        analysis.schedule.critical_path.iter().map(|&v| plan.jobs[v as usize].task.id.as_str()).collect();
+    let path: Vec<&str> = analysis
+        .schedule
+        .critical_path
+        .iter()
+        .map(|&v| plan.jobs[v as usize].task.id.as_str())
+        .collect();
     doc.set("schedule", lines);
     doc.set("critical_path", path);
     doc.set("critical_path_days", analysis.schedule.length);
@@ -150,7 +181,11 @@ fn completion(analysis: &Analysis<'_>, doc: &mut Document) {
             "unit": "working_days", "n": outcome.total.len()},
     });
     for (name, q) in names.into_iter().zip([0.1, 0.5, 0.8, 0.95]) {
-        fields[name] = if plan.open() { text(plan.finish_date(whole(at(q)).max(1))) } else { Value::Null };
+        fields[name] = if plan.open() {
+            text(plan.finish_date(whole(at(q)).max(1)))
+        } else {
+            Value::Null
+        };
         if !plan.open() {
             doc.because(format!("/completion/{name}"), "no work remains");
         }
@@ -185,8 +220,11 @@ fn infeasible(analysis: &Analysis<'_>, doc: &mut Document) {
     if plan.input.opportunity.closeDate.date < plan.input.as_of {
         reasons.push("the deadline lies before as_of".to_owned());
     } else if plan.target < plan.input.as_of.0 {
-        reasons.push("the submission target, the deadline less the buffer, lies before as_of".to_owned());
-    } else if plan.open() && super::cpm::shortest(plan) > plan.available as f64 + super::plan::SLACK {
+        reasons.push(
+            "the submission target, the deadline less the buffer, lies before as_of".to_owned(),
+        );
+    } else if plan.open() && super::cpm::shortest(plan) > plan.available as f64 + super::plan::SLACK
+    {
         reasons.push("even the optimistic durations end after the submission target".to_owned());
     }
     doc.set("infeasible", !reasons.is_empty());

@@ -89,7 +89,10 @@ async fn a_task_goes_all_the_way() {
     };
     let renew = Renew {
         lease: HOUR,
-        runs: vec![(run.clone(), Some(progress.clone())), (other[0].0.clone(), None)],
+        runs: vec![
+            (run.clone(), Some(progress.clone())),
+            (other[0].0.clone(), None),
+        ],
     };
     let renewed = fleet.store.renew(renew).await.unwrap();
     assert_eq!(renewed, [Renewal::Kept, Renewal::Refused]);
@@ -196,15 +199,15 @@ async fn failure_cascades_and_retry_revives() {
         states
     };
     use TaskState::{Cancelled, Completed, Failed, Queued, Ready, Running, Waiting};
-    assert_eq!(
-        states(&fleet).await,
-        [Failed, Cancelled, Ready, Cancelled]
-    );
+    assert_eq!(states(&fleet).await, [Failed, Cancelled, Ready, Cancelled]);
     let view = fleet.view(ids[1]).await;
     let error = view.error.unwrap();
     assert_eq!(error.code, ErrorCode::DependencyFailed);
     assert!(error.message.contains(&ids[0].to_string()));
-    assert_eq!(fleet.view(ids[0]).await.attempts[0].code.as_deref(), Some("timeout"));
+    assert_eq!(
+        fleet.view(ids[0]).await.attempts[0].code.as_deref(),
+        Some("timeout")
+    );
 
     let tickets = fleet.publish().await;
     let granted = fleet.claim(&tickets).await;
@@ -219,7 +222,11 @@ async fn failure_cascades_and_retry_revives() {
     };
     let outcome = fleet.store.retry(retry(vec![ids[1]])).await.unwrap();
     assert_eq!(outcome, [RetryOutcome::ParentFailed(ids[0])]);
-    let outcome = fleet.store.retry(retry(vec![ids[0], ids[0], stranger])).await.unwrap();
+    let outcome = fleet
+        .store
+        .retry(retry(vec![ids[0], ids[0], stranger]))
+        .await
+        .unwrap();
     assert_eq!(
         outcome,
         [
@@ -300,7 +307,14 @@ async fn a_paused_fleet_holds_and_a_resumed_one_goes_on() {
     };
     let paused = fleet.store.set_mode(ask(Mode::Paused)).await.unwrap();
     assert!(paused.changed);
-    assert!(!fleet.store.set_mode(ask(Mode::Paused)).await.unwrap().changed);
+    assert!(
+        !fleet
+            .store
+            .set_mode(ask(Mode::Paused))
+            .await
+            .unwrap()
+            .changed
+    );
     assert_eq!(fleet.store.mode().await.unwrap().by, "me");
     assert_eq!(fleet.claim(&tickets).await[0].1, Claimed::Held);
     assert!(fleet.take(10).await.tasks.is_empty());
