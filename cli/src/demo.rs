@@ -104,7 +104,7 @@ fn submission() -> Value {
     introducer["query"]["source"] = json!({"$result": "network", "pointer": "/paths/0/nodes/1"});
     let plan = workflows::sample_grant();
     let mut late = plan.clone();
-    late["as_of"] = json!({"$result": "plan", "pointer": "/latest_safe_start/value"});
+    late["as_of"] = json!({"$result": "plan", "pointer": "/latest_safe_start"});
     json!({"tasks": [
         {"ref": "network", "workflow_type": "relationship_mapping", "input": network},
         {"ref": "introducer", "workflow_type": "relationship_mapping", "priority": "high", "input": introducer},
