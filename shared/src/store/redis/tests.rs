@@ -4,6 +4,7 @@
 
 mod server;
 
+mod cost;
 mod course;
 
 use server::{Fleet, Server};

@@ -32,18 +32,24 @@ pub(super) struct Server {
     child: Child,
     port: u16,
     dir: tempfile::TempDir,
+    fsync: &'static str,
 }
 
 impl Server {
     /// Starts one; `None`, loudly, where Redis is not installed.
     pub(super) fn start() -> Option<Self> {
+        Self::start_with("always")
+    }
+
+    /// Starts one that writes its log to disk at these times.
+    pub(super) fn start_with(fsync: &'static str) -> Option<Self> {
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .unwrap()
             .port();
         let dir = tempfile::tempdir().unwrap();
-        match spawn(port, dir.path()) {
-            Ok(child) => Some(Self { child, port, dir }),
+        match spawn(port, dir.path(), fsync) {
+            Ok(child) => Some(Self { child, port, dir, fsync }),
             Err(e) => {
                 println!("SKIPPED: cannot start redis-server ({e}); install it to run this test");
                 None
@@ -59,7 +65,7 @@ impl Server {
     pub(super) fn restart(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        self.child = spawn(self.port, self.dir.path()).unwrap();
+        self.child = spawn(self.port, self.dir.path(), self.fsync).unwrap();
     }
 
     pub(super) async fn store(&self) -> Arc<RedisStore> {
@@ -74,17 +80,11 @@ impl Server {
     }
 }
 
-fn spawn(port: u16, dir: &std::path::Path) -> std::io::Result<Child> {
+fn spawn(port: u16, dir: &std::path::Path, fsync: &str) -> std::io::Result<Child> {
     Command::new("redis-server")
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
-        .args([
-            "--save",
-            "",
-            "--appendonly",
-            "yes",
-            "--appendfsync",
-            "always",
-        ])
+        .args(["--save", "", "--appendonly", "yes", "--appendfsync", fsync])
+        .args(["--auto-aof-rewrite-percentage", "0"])
         .arg("--dir")
         .arg(dir)
         .stdout(Stdio::null())
