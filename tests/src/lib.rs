@@ -37,3 +37,5 @@ pub mod workload;
 pub mod oracle;
 
 pub mod scenario;
+
+pub mod conformance;
