@@ -33,7 +33,7 @@ const TASKS: usize = 14;
 /// Operations of one life.
 const LIFE: usize = 40;
 /// Lives.
-const LIVES: u32 = 200;
+const LIVES: u32 = 400;
 
 /// One task of a random submission.
 #[derive(Clone, Debug)]
