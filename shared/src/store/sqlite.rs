@@ -202,6 +202,10 @@ fn ended() -> Error {
 
 /// What a failure of SQLite means to the asker. Its message never quotes a
 /// value.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "`map_err` gives its error away"
+)]
 fn fault(error: rusqlite::Error) -> Error {
     let text = match &error {
         rusqlite::Error::SqliteFailure(code, _) => code.to_string(),
@@ -212,9 +216,8 @@ fn fault(error: rusqlite::Error) -> Error {
     };
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Error::Full(text),
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Error::Corrupt(text),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) | None => Error::Corrupt(text),
         Some(_) => Error::Unavailable(text),
-        None => Error::Corrupt(text),
     }
 }
 

@@ -133,7 +133,7 @@ mod tests {
         }
         assert!((rate - 200.0).abs() < 1e-9);
         assert_eq!(pace.of(start, 2, Measure::Run).0, Percentiles::default());
-        let later = start.after(Duration::from_secs(300));
+        let later = start.after(Duration::from_mins(5));
         assert_eq!(pace.of(later, 1, Measure::Run).0, Percentiles::default());
     }
 }

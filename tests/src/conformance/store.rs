@@ -1,0 +1,90 @@
+//! What every backend of the store must do.
+//!
+//! Reading order: [`lab`] (a store on the bench, with short words for long verbs), [`reference`] (what is right, in
+//! plain maps), [`sketch`] (how the two are compared), [`random`] (random lives, step by step against the
+//! reference), [`pairs`] (every state and event), then the rules of DESIGN.md section 3 by name: [`claims`],
+//! [`leases`], [`dispatching`], [`cancelling`], [`families`], [`accepting`], [`keeping`], [`looking`].
+//!
+//! A backend runs all of it with [`store_suite!`](crate::store_suite).
+
+pub mod lab;
+
+pub mod reference;
+
+pub mod sketch;
+
+pub mod random;
+
+pub mod pairs;
+
+pub mod claims;
+
+pub mod leases;
+
+pub mod dispatching;
+
+pub mod cancelling;
+
+pub mod families;
+
+pub mod accepting;
+
+pub mod keeping;
+
+pub mod looking;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use shared::store::Store;
+
+/// Makes stores of one backend.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// An empty store. An earlier one of the same backend may lose its data by this.
+    async fn fresh(&self) -> Arc<dyn Store>;
+}
+
+/// Runs the whole suite on a backend: `$start` is an expression that makes a [`Backend`] for one test.
+#[macro_export]
+macro_rules! store_suite {
+    ($start:expr) => {
+        $crate::store_suite!(@tests $start;
+            random: lives_agree_with_the_reference;
+            pairs: every_pair_follows_the_table;
+            claims: a_token_asked_again_gets_the_same_grant, one_of_many_claimers_wins,
+                a_claim_checks_the_mode, a_claim_checks_expiry, a_claim_of_a_scheduled_task_is_stale,
+                a_claim_is_unknown_without_a_task, a_copy_of_a_slip_is_stale, attempts_grow_across_retry,
+                a_report_is_answered_twice_alike, a_release_is_free, a_grant_carries_what_the_task_reads,
+                a_claim_may_overtake_published;
+            leases: a_finish_before_the_sweep_wins, a_lapsed_token_is_refused,
+                only_lapses_alone_count, after_an_outage_leases_are_extended, a_renewal_extends_and_stores_progress,
+                a_retry_delay_is_waited_for;
+            dispatching: a_nonce_asked_again_takes_nothing_new, priorities_are_strict, windows_hold,
+                tenants_and_types_take_turns, a_take_that_lapsed_is_ready_again, published_after_the_claim_is_stale,
+                overdue_slips_are_counted_and_requeued, bundles_count_as_one_slip, nothing_is_taken_while_paused,
+                an_expired_task_is_not_taken, the_learned_run_time_travels;
+            cancelling: a_pending_cancel_ends_at_once, success_beats_cancel, any_other_end_becomes_cancelled,
+                a_cancel_is_heard_at_the_renewal;
+            families: dependents_start_after_their_parents, failure_cascades_and_retry_revives,
+                policy_run_starts_after_failure, another_failed_parent_keeps_dependents_cancelled,
+                an_unblocked_task_waits_for_its_time, retry_waits_for_open_parents, a_late_dependent_sees_final_parents;
+            accepting: a_key_replays_its_answer, a_key_with_another_body_is_refused, nothing_is_stored_of_a_bad_plan,
+                a_stopped_fleet_refuses_and_still_replays, ten_thousand_tasks_fit_one_submission,
+                a_lost_answer_may_be_asked_again;
+            keeping: parents_outlive_their_dependents, counters_are_cumulative, tenants_are_strangers,
+                the_mode_is_kept_and_told, workers_come_and_go, types_are_announced;
+            looking: pages_stay_stable_while_tasks_arrive, filters_select, counts_describe_the_queue,
+                signals_arrive, a_view_tells_the_whole_life;
+        );
+    };
+    (@tests $start:expr; $($group:ident: $($name:ident),+;)+) => {
+        $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let backend = $start;
+                $crate::conformance::store::$group::$name(&backend).await;
+            }
+        )+)+
+    };
+}
