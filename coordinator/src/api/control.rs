@@ -51,7 +51,9 @@ pub(super) async fn cancel(
         Some(CancelOutcome::Unknown) | None => return Err(Problem::no_task()),
     };
     info!(task_id = %id, %status, "asked to cancel");
-    Ok(accepted(&json!({"task_id": id, "status": status, "cancel_requested": true})))
+    Ok(accepted(
+        &json!({"task_id": id, "status": status, "cancel_requested": true}),
+    ))
 }
 
 /// Retries one task.
@@ -80,7 +82,9 @@ pub(super) async fn retry(
     };
     app.bells.ready.notify_one();
     info!(task_id = %id, attempt, "asked to retry");
-    Ok(accepted(&json!({"task_id": id, "status": Status::Pending, "attempt": attempt})))
+    Ok(accepted(
+        &json!({"task_id": id, "status": Status::Pending, "attempt": attempt}),
+    ))
 }
 
 /// Pauses, resumes or stops the fleet.
