@@ -3,7 +3,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use coordinator::{Coordinator, Handle, Options, Render};
 use serde_json::{Value, json};
 use shared::{
     broker::{Broker, local::LocalBroker},
@@ -18,6 +17,7 @@ use shared::{
     },
 };
 use tempfile::TempDir;
+use zerogate_coordinator::{Coordinator, Handle, Options, Render};
 
 /// Far longer than anything here takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
