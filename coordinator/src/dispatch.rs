@@ -12,7 +12,7 @@ mod window;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use metrics::{counter, gauge};
+use metrics::gauge;
 use shared::{
     broker::Published,
     fault::{self, Point},
@@ -210,7 +210,7 @@ async fn send(app: &App, tasks: Vec<TakenTask>) {
         warn!(slips = sent.len(), "published every slip twice, as armed");
     }
     fault::pass(Point::DispatchPublished).await;
-    let confirmed = count(held, outcomes);
+    let confirmed = confirmed(held, outcomes);
     if confirmed.is_empty() {
         return;
     }
@@ -244,31 +244,24 @@ fn trace(slip: &Slip) {
     span.in_scope(|| debug!(route = %slip.route, attempt = ticket.attempt, "publishing"));
 }
 
-/// Counts what became of the slips and keeps the confirmed ones. The others
-/// wait for the take's deadline: nobody knows whether they are there.
-fn count(
+/// Keeps the confirmed slips. The others wait for the take's deadline: nobody
+/// knows whether they are there. (The broker counts them.)
+fn confirmed(
     held: Vec<(Route, PublishedSlip)>,
     outcomes: Vec<Published>,
 ) -> Vec<(Route, PublishedSlip)> {
-    let mut confirmed = Vec::with_capacity(held.len());
-    let (mut returned, mut unknown) = (0_u64, 0_u64);
-    for (slip, outcome) in held.into_iter().zip(outcomes) {
-        match outcome {
-            Published::Confirmed => confirmed.push(slip),
-            Published::Returned(reason) => {
-                returned += 1;
-                warn!(route = %slip.0, reason, "the broker did not take a slip");
-            }
-            Published::Unknown(reason) => {
-                unknown += 1;
-                debug!(route = %slip.0, reason, "the broker did not confirm a slip");
-            }
+    let judge = |(slip, outcome): ((Route, PublishedSlip), Published)| match outcome {
+        Published::Confirmed => Some(slip),
+        Published::Returned(reason) => {
+            warn!(route = %slip.0, reason, "the broker did not take a slip");
+            None
         }
-    }
-    counter!("zerogate_published_total", "result" => "confirmed").increment(confirmed.len() as u64);
-    counter!("zerogate_published_total", "result" => "returned").increment(returned);
-    counter!("zerogate_published_total", "result" => "unknown").increment(unknown);
-    confirmed
+        Published::Unknown(reason) => {
+            debug!(route = %slip.0, reason, "the broker did not confirm a slip");
+            None
+        }
+    };
+    held.into_iter().zip(outcomes).filter_map(judge).collect()
 }
 
 async fn record(app: &App, slips: Vec<PublishedSlip>) {

@@ -18,6 +18,8 @@ pub(crate) use fields::{Fields, Finding};
 pub(crate) use fingerprint::{fingerprint, hex};
 pub(crate) use schema::Schema;
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use shared::{
     model::{
@@ -116,6 +118,12 @@ pub(crate) fn judge(
 
 impl Item {
     fn find(&mut self, pointer: String, kind: &FlawKind) {
+        // The place of a parent that is not a name is taken by an empty one.
+        let told = |finding: &Finding| finding.pointer == pointer;
+        let placeholder = matches!(kind, FlawKind::UnknownParent(name) if name.is_empty());
+        if placeholder && self.findings.iter().any(told) {
+            return;
+        }
         self.only_consequences = kind.is_consequence() && self.findings.is_empty();
         self.findings.push(Finding {
             pointer,
@@ -141,36 +149,26 @@ impl Judged {
             .collect()
     }
 
-    /// The parents of earlier requests, each with the item that names it.
-    pub(crate) fn earlier_parents(&self) -> Vec<(usize, TaskId)> {
-        let own: std::collections::HashSet<TaskId> =
-            self.items.iter().map(|item| item.id).collect();
-        let mut parents = Vec::new();
-        for (place, task) in self.plan.tasks.iter().enumerate() {
-            let earlier = task.depends_on.iter().filter(|id| !own.contains(id));
-            parents.extend(earlier.map(|id| (place, *id)));
-        }
-        parents
+    /// The tasks of earlier requests that any item names, without repeats.
+    pub(crate) fn earlier_tasks(&self) -> BTreeSet<TaskId> {
+        self.plan.earlier.iter().map(|earlier| earlier.id).collect()
     }
 
-    /// Rejects what the store refuses: pairs of a place among
-    /// [`tasks`](Self::tasks) and a parent that does not exist.
-    pub(crate) fn refuse_unknown(&mut self, unknown: &[(usize, TaskId)]) {
-        let mut refused = std::collections::HashSet::new();
-        for (place, parent) in unknown {
-            let Some(task) = self.plan.tasks.get(*place) else {
-                continue;
-            };
-            let mention = task
-                .depends_on
-                .iter()
-                .position(|id| id == parent)
-                .map_or_else(|| "/depends_on".into(), |at| task.mentions[at].pointer());
-            refused.insert(task.index);
-            self.items[task.index].findings.push(Finding {
-                pointer: mention,
-                detail: format!("there is no task {parent}"),
-            });
+    /// Rejects every item that names a task which does not exist, and what
+    /// depends on it.
+    pub(crate) fn refuse_missing(&mut self, missing: &BTreeSet<TaskId>) {
+        let mut refused = BTreeSet::new();
+        let earlier = std::mem::take(&mut self.plan.earlier);
+        let (gone, rest): (Vec<_>, Vec<_>) = earlier
+            .into_iter()
+            .partition(|earlier| missing.contains(&earlier.id));
+        self.plan.earlier = rest;
+        for earlier in gone {
+            refused.insert(earlier.index);
+            self.items[earlier.index].findings.push(Finding::new(
+                earlier.mention.pointer(),
+                format!("there is no task {}", earlier.id),
+            ));
         }
         let suffering = self
             .plan

@@ -8,6 +8,7 @@ use axum::{
     extract::Request,
     http::{HeaderMap, header},
 };
+use futures_util::StreamExt;
 use serde_json::Value;
 use shared::model::plan;
 
@@ -63,6 +64,7 @@ impl Body {
             .get(header::CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         if announced.is_some_and(|length| length > limit) {
+            drain(request, limit).await;
             return Err(too_large(limit));
         }
         let bytes = axum::body::to_bytes(request.into_body(), limit)
@@ -137,6 +139,23 @@ impl Body {
         }
         let detail = format!("{} lines are not JSON; `errors` says where", broken.len());
         Err(Problem::new(Code::MalformedJson, detail).with(broken))
+    }
+}
+
+/// Reads a body that will be refused, within reason, because many clients look
+/// for the answer only after they have sent everything. Those that ask before
+/// they send hear at once.
+async fn drain(request: Request, limit: usize) {
+    if request.headers().contains_key(header::EXPECT) {
+        return;
+    }
+    let mut rest = limit.saturating_mul(2);
+    let mut chunks = request.into_body().into_data_stream();
+    while let Some(Ok(chunk)) = chunks.next().await {
+        rest = rest.saturating_sub(chunk.len());
+        if rest == 0 {
+            return;
+        }
     }
 }
 

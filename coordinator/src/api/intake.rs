@@ -3,7 +3,7 @@
 //! Invariant: an accepted answer is sent only after the store has said so; the
 //! same key gets the stored answer, whichever replica is asked.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     body::Body as HttpBody,
@@ -34,6 +34,9 @@ const MAX_KEY: usize = 255;
 /// Rounds of "the store does not know these parents, go on without them".
 /// Each needs a task that was removed in that moment.
 const ROUNDS: usize = 5;
+/// Parents that are looked up for a request that is refused anyway, or only
+/// tried.
+const MOST_PROBES: usize = 1000;
 
 /// A request under a key.
 #[derive(Debug)]
@@ -166,7 +169,8 @@ pub(crate) async fn store(
                 ));
             }
             Submitted::UnknownParents(unknown) => {
-                judged.refuse_unknown(&unknown);
+                let missing = unknown.into_iter().map(|(_, parent)| parent).collect();
+                judged.refuse_missing(&missing);
                 if atomic {
                     return Err(Problem::invalid(findings(judged, "")));
                 }
@@ -198,26 +202,20 @@ pub(crate) fn findings(judged: &Judged, items_at: &str) -> Vec<Finding> {
         .collect()
 }
 
-/// For a dry run: rejects tasks whose parents do not exist, as the store
-/// would.
+/// Rejects items whose parents do not exist, as the store would: for requests
+/// that do not reach it, so that their problems are reported whole.
 pub(crate) async fn probe_parents(
     app: &App,
     judged: &mut Judged,
     around: &Around,
 ) -> Result<(), Problem> {
-    let mut known = std::collections::HashMap::new();
-    let mut unknown = Vec::new();
-    for (place, parent) in judged.earlier_parents() {
-        let exists = match known.get(&parent) {
-            Some(exists) => *exists,
-            None => app.store.task(&around.tenant, parent).await?.is_some(),
-        };
-        known.insert(parent, exists);
-        if !exists {
-            unknown.push((place, parent));
+    let mut missing = BTreeSet::new();
+    for id in judged.earlier_tasks().into_iter().take(MOST_PROBES) {
+        if app.store.task(&around.tenant, id).await?.is_none() {
+            missing.insert(id);
         }
     }
-    judged.refuse_unknown(&unknown);
+    judged.refuse_missing(&missing);
     Ok(())
 }
 

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     app::App,
-    submit::{self, Fields, Finding, Judged},
+    submit::{self, Around, Fields, Finding, Judged},
 };
 
 /// One task.
@@ -45,9 +45,8 @@ pub(super) async fn one(
     })
     .await?
     .map_err(too_large)?;
-    if asked.dry_run {
-        intake::probe_parents(&app, &mut judged, &around).await?;
-    }
+    let refused = judged.items[0].is_rejected();
+    probe(&app, &mut judged, &around, (asked.dry_run, refused)).await?;
     if judged.items[0].is_rejected() {
         return Err(Problem::invalid(intake::findings(&judged, "")));
     }
@@ -85,9 +84,8 @@ pub(super) async fn bulk(
     })
     .await?
     .map_err(too_large)?;
-    if asked.dry_run {
-        intake::probe_parents(&app, &mut judged, &around).await?;
-    }
+    let refused = atomic && judged.items.iter().any(submit::Item::is_rejected);
+    probe(&app, &mut judged, &around, (asked.dry_run, refused)).await?;
     if atomic && judged.items.iter().any(submit::Item::is_rejected) {
         return Err(Problem::invalid(intake::findings(&judged, items_at)));
     }
@@ -106,6 +104,21 @@ pub(super) async fn bulk(
     })?;
     info!(%batch_id, tasks = judged.items.len(), "a bulk was accepted");
     Ok(intake::accepted(stored, None))
+}
+
+/// Looks for parents that do not exist, if the store will not be asked to. A
+/// request that is refused anyway is refused without a store as well.
+async fn probe(
+    app: &App,
+    judged: &mut Judged,
+    around: &Around,
+    (dry_run, refused): (bool, bool),
+) -> Result<(), Problem> {
+    if !dry_run && !refused {
+        return Ok(());
+    }
+    let probed = intake::probe_parents(app, judged, around).await;
+    if refused { Ok(()) } else { probed }
 }
 
 /// What a request asks for apart from its tasks.

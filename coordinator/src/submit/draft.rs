@@ -6,9 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
-use shared::model::{
-    OnDependencyFailure, Priority, RetryPolicy, Stamp, TypeName, plan::MAX_REF, reference,
-};
+use shared::model::{OnDependencyFailure, Priority, RetryPolicy, Stamp, TypeName, reference};
 
 use super::{Fields, Finding};
 use crate::catalogue::{Catalogue, Kind};
@@ -59,12 +57,6 @@ impl Draft {
     pub(crate) fn read(document: Value, catalogue: &Catalogue, refs: bool) -> Self {
         let mut fields = Fields::of(document, "");
         let name = if refs { fields.text("ref") } else { None };
-        if name
-            .as_ref()
-            .is_some_and(|name| name.chars().count() > MAX_REF)
-        {
-            fields.flaw("ref", format!("must have 1 to {MAX_REF} characters"));
-        }
         let depends_on = names(&mut fields);
         let (kind, input, input_at) = matter(&mut fields, catalogue);
         let wish = wish(&mut fields, kind.as_deref());

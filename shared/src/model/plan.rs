@@ -161,6 +161,19 @@ pub struct Plan {
     pub tasks: Vec<Planned>,
     /// Every problem of the others, by index.
     pub flaws: Vec<Flaw>,
+    /// What any draft, sound or not, asks of tasks of earlier requests.
+    pub earlier: Vec<Earlier>,
+}
+
+/// A draft names a task of an earlier request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// The draft's place.
+    pub index: usize,
+    /// Where it names it.
+    pub mention: Mention,
+    /// Which task.
+    pub id: TaskId,
 }
 
 /// Plans a request. A draft is planned unless it is rejected, has a flaw, or
@@ -177,6 +190,7 @@ pub fn plan(drafts: Vec<Draft>) -> Result<Plan, TooLarge> {
     let sound = shape.settle(&drafts, &links, &mut flaws);
     flaws.sort_by_key(|flaw| flaw.index);
     Ok(Plan {
+        earlier: earlier(&links),
         tasks: write(drafts, &names, links, &sound),
         flaws,
     })
@@ -238,6 +252,23 @@ impl Links {
                 Parent::Earlier(_) => None,
             })
     }
+}
+
+fn earlier(links: &[Links]) -> Vec<Earlier> {
+    let all = links.iter().enumerate();
+    all.flat_map(|(index, one)| {
+        one.parents
+            .iter()
+            .filter_map(move |(parent, mention)| match parent {
+                Parent::Sibling(_) => None,
+                Parent::Earlier(id) => Some(Earlier {
+                    index,
+                    mention: mention.clone(),
+                    id: *id,
+                }),
+            })
+    })
+    .collect()
 }
 
 /// Writes the sound drafts down as tasks, with ids in place of names.

@@ -120,6 +120,14 @@ fn references_become_ids_and_parents() {
     });
     let graph = list[0].id;
     let plan = plan(list).unwrap();
+    assert_eq!(
+        plan.earlier,
+        [Earlier {
+            index: 1,
+            mention: Mention::Listed(0),
+            id: earlier
+        }]
+    );
     let task = &plan.tasks[1];
     assert_eq!(task.depends_on, [earlier, graph]);
     assert_eq!(task.reads, [graph, earlier]);
