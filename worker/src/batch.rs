@@ -111,11 +111,13 @@ where
     }
 }
 
+type Jobs<Q, A> = Vec<Job<Q, A>>;
+
 /// What waits now, up to the limits, and the job that no longer fitted.
 fn gather<Q, A>(
     first: Job<Q, A>,
     jobs: &mut mpsc::Receiver<Job<Q, A>>,
-) -> (Vec<Job<Q, A>>, Option<Job<Q, A>>) {
+) -> (Jobs<Q, A>, Option<Job<Q, A>>) {
     let (mut items, mut bytes) = (first.items.len(), first.bytes);
     let mut batch = vec![first];
     while let Ok(job) = jobs.try_recv() {

@@ -12,7 +12,6 @@
 
 use std::{
     fmt,
-    future::Future,
     sync::{
         Arc,
         atomic::{AtomicU32, AtomicU64, Ordering},
@@ -207,15 +206,13 @@ impl Edges {
     }
 
     /// Waits until there were others than `seen`.
-    pub(crate) fn after(&self, seen: u64) -> impl Future<Output = u64> + Send + '_ {
-        async move {
-            loop {
-                // Registered before the look, so that no change falls between.
-                let passed = self.passed.notified();
-                match self.count() {
-                    count if count != seen => return count,
-                    _ => passed.await,
-                }
+    pub(crate) async fn after(&self, seen: u64) -> u64 {
+        loop {
+            // Registered before the look, so that no change falls between.
+            let passed = self.passed.notified();
+            match self.count() {
+                count if count != seen => return count,
+                _ => passed.await,
             }
         }
     }

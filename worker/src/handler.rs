@@ -139,7 +139,8 @@ fn listed(problems: &[Problem]) -> String {
         };
         let line = format!("{place}: {}", problem.detail);
         if shown > 0 && text.len() + line.len() + 2 > ROOM {
-            text.push_str(&format!("; and {} more", problems.len() - shown));
+            let more = format!("; and {} more", problems.len() - shown);
+            text.push_str(&more);
             break;
         }
         if shown > 0 {

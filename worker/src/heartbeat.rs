@@ -20,7 +20,7 @@ use crate::{handler::Why, service::Core, vitals::Vitals};
 
 /// The store knows types for 24 hours; saying them again each hour survives
 /// many losses.
-const ANNOUNCE_EVERY: Duration = Duration::from_secs(3600);
+const ANNOUNCE_EVERY: Duration = Duration::from_hours(1);
 /// While the store is away it is asked more often, so that work goes on soon
 /// after it is back.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
@@ -39,8 +39,8 @@ pub(crate) async fn beat(core: &Core, started_at: Stamp) {
         };
         let pause = match core.store.heartbeat(beat).await {
             Ok(reply) => {
-                let stale = announced.is_none_or(|at| at.elapsed() >= ANNOUNCE_EVERY);
-                if (reply.unknown || stale) && announce(core).await {
+                let due = announced.is_none_or(|at| at.elapsed() >= ANNOUNCE_EVERY);
+                if (reply.unknown || due) && announce(core).await {
                     announced = Some(Instant::now());
                 }
                 heard(core, &reply);

@@ -66,6 +66,7 @@ pub(super) async fn threads_ended(core: &Core, tether: &Tether) -> bool {
     tokio::select! {
         () = tether.threads_ended() => true,
         () = sleep(core.options.cancel_grace) => !tether.abandon(&core.abandoned),
+        () = core.hurrying.cancelled() => !tether.abandon(&core.abandoned),
     }
 }
 

@@ -31,9 +31,17 @@ use crate::{handler::Why, leases::Held, service::Core};
 /// A run that ended, its report not yet committed.
 struct Done {
     report: Report,
-    /// Kept until the commit, so that the lease is renewed meanwhile.
+    trace: Trace,
+}
+
+/// What is still to be said about a run when its report is committed.
+struct Trace {
+    /// Kept until then, so that the lease is renewed meanwhile.
     _held: Held,
     span: Span,
+    ran_for: Duration,
+    /// Why it failed, if it did.
+    error: Option<TaskError>,
 }
 
 /// A bundle at work.
@@ -67,10 +75,13 @@ pub(super) async fn run(core: &Core, workflow_type: &TypeName, runs: Vec<Ready>)
     while bundle.under_way.next().await.is_some() {}
 }
 
-impl<'a> Bundle<'a> {
+impl Bundle<'_> {
     /// The next ticket, unless the rest is to be given back.
     fn next_to_start(&mut self) -> Option<Ready> {
         let started_some = !self.done.is_empty() || !self.under_way.is_empty();
+        if self.core.hurrying.is_cancelled() {
+            return None;
+        }
         let tired = started_some && self.pace.is_over(Instant::now());
         if tired || (started_some && !self.core.conditions.mode().starts_work()) {
             return None;
@@ -103,24 +114,15 @@ impl<'a> Bundle<'a> {
             timeout_ms: granted.spec.timeout_ms,
             unit: rand::random(),
         };
-        let done = |outcome| Report {
-            run: held.run(),
-            outcome,
-            ran_for: started.elapsed(),
-        };
+        let ran_for = started.elapsed();
         match classify(ended, tether.why(), &policy) {
             Verdict::Report(outcome) => {
-                let report = done(outcome);
                 self.pace.finished_one(Instant::now());
-                self.done.push(Done {
-                    report,
-                    _held: held,
-                    span,
-                });
+                self.done.push(Done::new(held, outcome, ran_for, span));
             }
             Verdict::GiveBack => self.give_back(vec![held]),
             Verdict::Nothing => {
-                debug!(parent: &span, "the run's lease is gone; nothing is reported")
+                debug!(parent: &span, "the run's lease is gone; nothing is reported");
             }
         }
         !tether.has_threads() || self.wait_for_threads(&tether, started).await
@@ -203,43 +205,55 @@ impl<'a> Bundle<'a> {
     }
 }
 
-/// Step 8: commits the reports and settles their runs.
-async fn report(core: &Core, workflow_type: &TypeName, done: Vec<Done>) {
-    let reports = done.iter().map(|done| done.report.clone()).collect();
-    let answers = core.ledger.finish(reports).await;
-    fault::pass(Point::WorkerFinished).await;
-    let Some(answers) = answers else { return };
-    for (done, answer) in done.into_iter().zip(answers) {
-        settle(core, workflow_type, &done, answer);
+impl Done {
+    fn new(held: Held, outcome: Outcome, ran_for: Duration, span: Span) -> Self {
+        let error = match &outcome {
+            Outcome::Failed { error, .. } => Some(error.clone()),
+            Outcome::Completed(_) | Outcome::Cancelled => None,
+        };
+        Self {
+            report: Report {
+                run: held.run(),
+                outcome,
+                ran_for,
+            },
+            trace: Trace {
+                _held: held,
+                span,
+                ran_for,
+                error,
+            },
+        }
     }
 }
 
-fn settle(core: &Core, workflow_type: &TypeName, done: &Done, answer: Finished) {
-    let report = &done.report;
-    match answer {
-        Finished::Stale => {
-            core.figures.stale();
-            warn!(parent: &done.span, "the report came too late and changed nothing");
-        }
-        Finished::Committed(state) => {
-            core.figures.committed(workflow_type, state, report.ran_for);
-            match &report.outcome {
-                Outcome::Failed { error, .. } => warn!(
-                    parent: &done.span,
-                    code = %error.code,
-                    message = %error.message,
-                    state = ?state,
-                    ran_for = ?report.ran_for,
-                    "the run failed"
-                ),
-                outcome => debug!(
-                    parent: &done.span,
-                    completed = matches!(outcome, Outcome::Completed(_)),
-                    ran_for = ?report.ran_for,
-                    "the run ended"
-                ),
-            }
-        }
+/// Step 8: commits the reports and settles their runs.
+async fn report(core: &Core, workflow_type: &TypeName, done: Vec<Done>) {
+    let (reports, traces): (Vec<_>, Vec<_>) = done
+        .into_iter()
+        .map(|done| (done.report, done.trace))
+        .unzip();
+    let answers = core.ledger.finish(reports).await;
+    fault::pass(Point::WorkerFinished).await;
+    for (trace, answer) in traces.iter().zip(answers.unwrap_or_default()) {
+        settle(core, workflow_type, trace, answer);
+    }
+}
+
+/// Counts the end of a run and writes it down.
+fn settle(core: &Core, workflow_type: &TypeName, trace: &Trace, answer: Finished) {
+    let (span, ran_for) = (&trace.span, trace.ran_for);
+    let Finished::Committed(state) = answer else {
+        core.figures.stale();
+        warn!(parent: span, "the report came too late and changed nothing");
+        return;
+    };
+    core.figures.committed(workflow_type, state, ran_for);
+    if let Some(error) = &trace.error {
+        let (code, error) = (error.code, &error.message);
+        warn!(parent: span, %code, %error, ?state, ?ran_for, "the run failed");
+    } else {
+        debug!(parent: span, ?state, ?ran_for, "the run ended");
     }
 }
 

@@ -17,7 +17,6 @@ use shared::{
 /// If `name` is not the name of a workflow type (1 to 64 of a-z, 0-9, `_`, `-`
 /// and `.`, beginning with a letter): it is a constant of the program, so the
 /// first start shows the mistake.
-#[must_use]
 pub fn describe(name: &str) -> Description {
     let parsed = name.parse();
     Description(TypeInfo {
