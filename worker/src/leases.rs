@@ -135,19 +135,17 @@ impl Leases {
         self.hurry.notify_one();
     }
 
-    /// Those that are due for renewal, or have progress to tell.
-    fn due(&self, every: Duration) -> Vec<Arc<Lease>> {
+    /// Those that are due for renewal, or have progress to tell; and when each
+    /// was renewed last.
+    fn due(&self, every: Duration) -> Vec<(Arc<Lease>, u64)> {
         let now = self.now();
         let every = u64::try_from(every.as_millis()).unwrap_or(u64::MAX);
         let due = |lease: &Arc<Lease>| {
             let renewed = lease.renewed.load(Ordering::Relaxed);
-            renewed == 0 || renewed + every <= now || lease.tether.has_progress()
+            let old = renewed == 0 || renewed + every <= now;
+            (old || lease.tether.has_progress()).then(|| (Arc::clone(lease), renewed))
         };
-        self.locked()
-            .values()
-            .filter(|lease| due(lease))
-            .cloned()
-            .collect()
+        self.locked().values().filter_map(due).collect()
     }
 
     fn all(&self) -> Vec<Arc<Lease>> {
@@ -183,10 +181,10 @@ pub(crate) async fn renew(core: &Core) {
     }
 }
 
-async fn renew_these(core: &Core, due: &[Arc<Lease>]) {
+async fn renew_these(core: &Core, due: &[(Arc<Lease>, u64)]) {
     let runs: Vec<(RunRef, Option<Progress>)> = due
         .iter()
-        .map(|lease| (lease.run.clone(), lease.tether.take_progress()))
+        .map(|(lease, _)| (lease.run.clone(), lease.tether.take_progress()))
         .collect();
     let lease = core.options.lease;
     // Counted from before the question: the store's clock started no earlier.
@@ -194,8 +192,13 @@ async fn renew_these(core: &Core, due: &[Arc<Lease>]) {
     match core.store.renew(Renew { lease, runs }).await {
         Ok(answers) => {
             core.conditions.store(true);
-            for (lease, answer) in due.iter().zip(answers) {
-                lease.renewed.store(asked, Ordering::Relaxed);
+            for ((lease, before), answer) in due.iter().zip(answers) {
+                // A doubt that arose meanwhile stands.
+                let order = Ordering::Relaxed;
+                lease
+                    .renewed
+                    .compare_exchange(*before, asked, order, order)
+                    .ok();
                 obey(core, lease, answer);
             }
         }
@@ -242,7 +245,7 @@ mod tests {
         assert_eq!(table.due(every).len(), 1);
         assert!(told.tether().take_progress().is_some());
         table.doubt(&[old.run().task]);
-        assert_eq!(table.due(every)[0].run, old.run());
+        assert_eq!(table.due(every)[0].0.run, old.run());
         tokio::time::advance(every + Duration::from_millis(1)).await;
         assert_eq!(table.due(every).len(), 2);
         drop(old);

@@ -7,6 +7,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
+use serde_json::Value;
 use shared::store::verbs::Granted;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -31,10 +32,6 @@ pub(super) async fn attempt(
         Ok(input) => input,
         Err(error) => return Ended::Unusable(error),
     };
-    let problems = handler.validate(&input);
-    if !problems.is_empty() {
-        return Ended::Returned(Err(HandlerError::invalid_inputs(&problems)));
-    }
     let deadline = Instant::now() + Duration::from_millis(granted.spec.timeout_ms);
     let run = Run {
         input,
@@ -44,7 +41,7 @@ pub(super) async fn attempt(
         deadline,
         control: Control::new(Arc::clone(tether)),
     };
-    let work = AssertUnwindSafe(handler.run(run)).catch_unwind();
+    let work = AssertUnwindSafe(validated(handler, run)).catch_unwind();
     tokio::pin!(work);
     tokio::select! {
         biased;
@@ -57,6 +54,13 @@ pub(super) async fn attempt(
             tether.ask_to_stop(Why::TimedOut);
             Ended::TimedOut
         }
+    }
+}
+
+async fn validated(handler: &dyn Handler, run: Run) -> Result<Value, HandlerError> {
+    match handler.validate(&run.input) {
+        problems if problems.is_empty() => handler.run(run).await,
+        problems => Err(HandlerError::invalid_inputs(&problems)),
     }
 }
 
@@ -81,7 +85,7 @@ fn grace(core: &Core, tether: &Tether) -> Duration {
     }
 }
 
-type Caught = std::thread::Result<Result<serde_json::Value, HandlerError>>;
+type Caught = std::thread::Result<Result<Value, HandlerError>>;
 
 fn returned(end: Caught) -> Ended {
     match end {

@@ -250,8 +250,8 @@ fn settle(core: &Core, workflow_type: &TypeName, trace: &Trace, answer: Finished
     };
     core.figures.committed(workflow_type, state, ran_for);
     if let Some(error) = &trace.error {
-        let (code, error) = (error.code, &error.message);
-        warn!(parent: span, %code, %error, ?state, ?ran_for, "the run failed");
+        let reason = &error.message;
+        warn!(parent: span, code = %error.code, %reason, ?state, ?ran_for, "the run failed");
     } else {
         debug!(parent: span, ?state, ?ran_for, "the run ended");
     }

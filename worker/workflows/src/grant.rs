@@ -16,6 +16,7 @@ mod output;
 mod plan;
 mod risks;
 mod sample;
+mod schedule;
 mod simulate;
 mod statistics;
 mod summary;

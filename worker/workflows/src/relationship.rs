@@ -17,6 +17,7 @@ mod paths;
 mod quality;
 mod query;
 mod reach;
+mod spans;
 mod spectral;
 mod summary;
 mod sweep;
@@ -122,7 +123,7 @@ fn warn(graph: &graph::Graph, input: &input::Input, doc: &mut Document) {
             doc.warn("params.as_of is missing, so path quality leaves out how recent contacts are");
         }
         Some(day) if dated().any(|last| last > day) => {
-            doc.warn("contacts after params.as_of count as that day's")
+            doc.warn("contacts after params.as_of count as that day's");
         }
         _ => {}
     }

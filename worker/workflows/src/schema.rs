@@ -85,10 +85,10 @@ fn walk(schema: &Value, value: &Value, at: &mut String, problems: &mut Vec<Probl
         Value::Object(_) => object(schema, value, at, problems),
         Value::Array(items) => array(schema, items, at, problems),
         Value::String(text) => {
-            problems.extend(wrong_text(schema, text).map(|d| Problem::new(at.as_str(), d)))
+            problems.extend(wrong_text(schema, text).map(|d| Problem::new(at.as_str(), d)));
         }
         Value::Number(_) => {
-            problems.extend(wrong_number(schema, value).map(|d| Problem::new(at.as_str(), d)))
+            problems.extend(wrong_number(schema, value).map(|d| Problem::new(at.as_str(), d)));
         }
         Value::Null | Value::Bool(_) => {}
     }
@@ -142,7 +142,7 @@ fn object(schema: &Value, value: &Value, at: &mut String, problems: &mut Vec<Pro
         ) {
             (Some(known), _) => walk(known, field, at, problems),
             (None, Some(Value::Bool(false))) => {
-                problems.push(Problem::new(at.as_str(), "unknown field"))
+                problems.push(Problem::new(at.as_str(), "unknown field"));
             }
             (None, Some(rest)) => walk(rest, field, at, problems),
             (None, None) => {}
@@ -170,7 +170,8 @@ fn array(schema: &Value, items: &[Value], at: &mut String, problems: &mut Vec<Pr
     };
     for (i, item) in items.iter().enumerate() {
         let length = at.len();
-        at.push_str(&format!("/{i}"));
+        at.push('/');
+        at.push_str(&i.to_string());
         walk(inner, item, at, problems);
         at.truncate(length);
     }
@@ -322,7 +323,7 @@ mod tests {
                     assert!(known.contains(&inner.as_str().unwrap()), "format {inner}");
                 }
                 "pattern" => {
-                    assert!(schema["format"] == "date" || schema["format"] == "clock-time")
+                    assert!(schema["format"] == "date" || schema["format"] == "clock-time");
                 }
                 _ => {}
             }

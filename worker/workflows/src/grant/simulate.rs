@@ -89,6 +89,8 @@ struct Model<'a> {
     /// Whether a finished task missed the milestone at which it was due.
     missed: Vec<bool>,
     available: f64,
+    /// Whether any work remains.
+    open: bool,
 }
 
 pub(super) fn simulate(
@@ -153,6 +155,7 @@ impl<'a> Model<'a> {
                 .collect(),
             events: plan.risks.iter().map(event).collect(),
             available: plan.available as f64,
+            open: plan.open(),
             plan,
         }
     }
@@ -199,7 +202,7 @@ impl<'a> Model<'a> {
     }
 
     fn tally(&self, future: &mut Future, total: f64, bounds: &Bounds<'_>, outcome: &mut Outcome) {
-        let on_time = total <= self.available + SLACK || !self.plan.open();
+        let on_time = total <= self.available + SLACK || !self.open;
         outcome.total.push(total);
         outcome.on_time += u64::from(on_time);
         for (count, &happened) in outcome.happened.iter_mut().zip(&future.happened) {

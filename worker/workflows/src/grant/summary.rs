@@ -11,24 +11,50 @@ const FINE: &str = "writing to a string cannot fail";
 pub(crate) fn text(output: &Value) -> String {
     let deadline = &output["deadline"];
     let plain = |v: &Value| v.as_str().unwrap_or("unknown").to_owned();
-    let mut text = format!(
-        "The deadline is {} {} ({}).",
+    let (date, time, zone) = (
         plain(&deadline["date"]),
         plain(&deadline["time"]),
-        plain(&deadline["tz"])
+        plain(&deadline["tz"]),
     );
-    let completion = &output["completion"];
-    if let (Some(p), Some(low), Some(high)) = (
-        completion["p_on_time"].as_f64(),
-        completion["ci95"][0].as_f64(),
-        completion["ci95"][1].as_f64(),
-    ) {
+    let mut text = format!("The deadline is {date} {time} ({zone}).");
+    chances(output, &mut text);
+    if output["infeasible"] == true {
         write!(
             text,
-            " In {:.0} % of {} simulated futures (95 % interval {:.1} to {:.1}) everything is ready by {}.",
-            100.0 * p, completion["runs"], 100.0 * low, 100.0 * high, plain(&output["submission_target"])
+            " NOT FEASIBLE: {}.",
+            texts(&output["infeasible_reasons"]).join("; ")
         )
         .expect(FINE);
+    }
+    let path = texts(&output["critical_path"]);
+    if !path.is_empty() {
+        write!(text, "\nThe longest chain: {}.", path.join(" -> ")).expect(FINE);
+    }
+    text.push('\n');
+    milestones(output, &mut text);
+    risks(output, &mut text);
+    text
+}
+
+fn texts(list: &Value) -> Vec<&str> {
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
+}
+
+fn chances(output: &Value, text: &mut String) {
+    let completion = &output["completion"];
+    let share = |v: &Value| v.as_f64().map(|p| 100.0 * p);
+    let interval = share(&completion["ci95"][0]).zip(share(&completion["ci95"][1]));
+    if let (Some(p), Some((low, high))) = (share(&completion["p_on_time"]), interval) {
+        let (runs, target) = (
+            &completion["runs"],
+            output["submission_target"].as_str().unwrap_or("the target"),
+        );
+        write!(text, " In {p:.0} % of {runs} simulated futures (95 % interval {low:.1} to {high:.1}) everything is ready by {target}.")
+            .expect(FINE);
     }
     if let (Some(p50), Some(p80)) = (
         completion["p50_date"].as_str(),
@@ -43,28 +69,6 @@ pub(crate) fn text(output: &Value) -> String {
     if let Some(day) = output["latest_safe_start"].as_str() {
         write!(text, " The latest safe start is {day}.").expect(FINE);
     }
-    if output["infeasible"] == true {
-        let reasons: Vec<&str> = output["infeasible_reasons"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
-        write!(text, " NOT FEASIBLE: {}.", reasons.join("; ")).expect(FINE);
-    }
-    let path: Vec<&str> = output["critical_path"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
-    if !path.is_empty() {
-        write!(text, "\nThe longest chain: {}.", path.join(" -> ")).expect(FINE);
-    }
-    text.push('\n');
-    milestones(output, &mut text);
-    risks(output, &mut text);
-    text
 }
 
 fn milestones(output: &Value, text: &mut String) {

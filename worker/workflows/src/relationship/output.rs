@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::graph::Graph;
 use super::metrics::Metrics;
 use super::network::{self, Components};
+use super::spans::Spans;
 use super::{limits, local};
 use crate::document::Document;
 use crate::number::{float, maybe, small};
@@ -103,13 +104,18 @@ fn whole(
         "the degrees at the ends of ties do not vary",
     );
     distances(graph, components, metrics, &mut fields, doc);
+    partition(metrics, &mut fields, doc);
+    doc.set("network", fields);
+}
+
+fn partition(metrics: &Metrics, fields: &mut Map<String, Value>, doc: &mut Document) {
     let modularity = metrics.partition.as_ref().and_then(|p| p.modularity);
     let why = if metrics.partition.is_some() {
         "the network has no ties"
     } else {
         "communities were not computed"
     };
-    put(&mut fields, doc, "modularity", modularity, why);
+    put(fields, doc, "modularity", modularity, why);
     fields.insert(
         "communities".into(),
         metrics.partition.as_ref().map(|p| p.count).into(),
@@ -117,7 +123,6 @@ fn whole(
     if metrics.partition.is_none() {
         doc.because("/network/communities", why);
     }
-    doc.set("network", fields);
 }
 
 fn put(
@@ -171,80 +176,26 @@ fn distances(
     fields: &mut Map<String, Value>,
     doc: &mut Document,
 ) {
-    let n = graph.n() as u64;
-    let all = [
-        "diameter",
-        "radius",
-        "avg_path",
-        "giant_diameter",
-        "giant_avg_path",
-    ];
-    let Some(sweep) = &metrics.all_pairs else {
-        for name in all {
-            put(
-                fields,
-                doc,
-                name,
-                None,
-                "nodes x edges is above params.exact_limit",
-            );
-        }
-        return;
+    let spans = metrics
+        .all_pairs
+        .as_ref()
+        .map(|sweep| Spans::new(graph, components, sweep));
+    let why = if spans.is_some() {
+        "the network is not connected in both directions; see the giant component"
+    } else {
+        "nodes x edges is above params.exact_limit"
     };
-    let connected = sweep.pairs == n * (n - 1);
-    let mean = |sum: u64, pairs: u64| {
-        if pairs == 0 {
-            0.0
-        } else {
-            sum as f64 / pairs as f64
-        }
-    };
-    let inside = || (0..graph.n()).filter(|&v| components.of[v] == components.giant);
-    let (sum, reached) = inside().fold((0.0, 0), |(sum, reached), v| {
-        (
-            sum + sweep.inward[v],
-            reached + u64::from(sweep.reached_by[v]) - 1,
-        )
-    });
-    let size = u64::from(components.sizes[components.giant as usize]);
-    let giant_connected = reached == size * (size - 1);
-    let why = "the network is not connected in both directions; see the giant component";
-    let whole = |value: Option<u32>| value.filter(|_| connected).map(f64::from);
-    let widest = whole(sweep.eccentricity.iter().copied().max());
-    let narrowest = whole(sweep.eccentricity.iter().copied().min());
-    let giant_widest = inside()
-        .map(|v| sweep.eccentricity[v])
-        .max()
-        .filter(|_| giant_connected);
-    for (name, value) in [
-        ("diameter", widest),
-        ("radius", narrowest),
-        ("giant_diameter", giant_widest.map(f64::from)),
+    let spans = spans.unwrap_or_default();
+    for (name, hops) in [
+        ("diameter", spans.diameter),
+        ("radius", spans.radius),
+        ("giant_diameter", spans.giant_diameter),
     ] {
-        put(fields, doc, name, value, why);
-        // Hops are whole numbers.
-        if let Some(x) = value {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "came from a u32"
-            )]
-            fields.insert(name.into(), (x as u32).into());
+        fields.insert(name.into(), hops.into());
+        if hops.is_none() {
+            doc.because(format!("/network/{name}"), why);
         }
     }
-    put(
-        fields,
-        doc,
-        "avg_path",
-        connected.then(|| mean(sweep.distance, sweep.pairs)),
-        why,
-    );
-    let giant_mean = giant_connected.then(|| {
-        if reached == 0 {
-            0.0
-        } else {
-            sum / reached as f64
-        }
-    });
-    put(fields, doc, "giant_avg_path", giant_mean, why);
+    put(fields, doc, "avg_path", spans.avg_path, why);
+    put(fields, doc, "giant_avg_path", spans.giant_avg_path, why);
 }

@@ -7,7 +7,7 @@ use super::input::{Input, Query};
 use super::limits::MAX_COUNT_STEPS_ALL;
 use super::paths::{Ranked, Search};
 use super::quality::{self, Aging};
-use super::reach;
+use super::reach::{self, Count};
 use crate::document::Document;
 use crate::number::{float, maybe};
 use crate::{Error, Run};
@@ -20,13 +20,7 @@ pub(super) fn answer(
     doc: &mut Document,
 ) -> Result<(), Error> {
     let Some(query) = &input.query else {
-        for field in ["layers", "reach", "influence"] {
-            doc.set(field, Value::Null);
-            doc.because(format!("/{field}"), "the input has no query");
-        }
-        doc.set("paths", Value::Array(Vec::new()));
-        doc.set("targets", Value::Array(Vec::new()));
-        doc.set("truncated", false);
+        unasked(doc);
         return Ok(());
     };
     let source = position(graph, &query.source);
@@ -38,8 +32,12 @@ pub(super) fn answer(
         as_of: input.params.as_of.map(|d| d.0),
         half_life_days: input.params.half_life_days,
     };
-    let mut targets = Vec::new();
-    let mut lines = Vec::new();
+    let story = Story {
+        graph,
+        query,
+        aging,
+    };
+    let (mut targets, mut lines) = (Vec::new(), Vec::new());
     let mut truncated = false;
     let mut steps_left = MAX_COUNT_STEPS_ALL;
     let mut names: Vec<&String> = query.targets.iter().collect();
@@ -52,36 +50,41 @@ pub(super) fn answer(
         steps_left -= count.steps;
         let found = search.best(source, target, query.k_paths as usize, run)?;
         truncated |= count.truncated || found.truncated;
-        let hops = left[source as usize];
-        targets.push(json!({"id": name, "reachable": hops != u32::MAX,
-            "shortest_hops": if hops == u32::MAX { Value::Null } else { hops.into() },
-            "paths_listed": found.paths.len(), "paths_truncated": found.truncated,
-            "simple_paths": {"value": count.paths, "steps": count.steps, "truncated": count.truncated,
-                "method": "depth-first count with distance pruning", "method_version": 1, "max_hops": search.max_hops}}));
-        if hops == u32::MAX {
-            let reason = format!(
+        let hops = Some(left[source as usize]).filter(|&hops| hops != u32::MAX);
+        if hops.is_none() {
+            let why = format!(
                 "no way within {} hops at this min_strength",
                 search.max_hops
             );
-            doc.because(format!("/targets/{i}/shortest_hops"), reason);
+            doc.because(format!("/targets/{i}/shortest_hops"), why);
         }
-        let story = Story {
-            graph,
-            query,
-            aging,
-        };
-        lines.extend(
-            found
-                .paths
-                .iter()
-                .enumerate()
-                .map(|(rank, path)| story.path(rank + 1, path)),
+        targets.push(
+            json!({"id": name, "reachable": hops.is_some(), "shortest_hops": hops,
+            "paths_listed": found.paths.len(), "paths_truncated": found.truncated,
+            "simple_paths": counted(count, search.max_hops)}),
         );
+        let ranked = found.paths.iter().enumerate();
+        lines.extend(ranked.map(|(rank, path)| story.path(rank + 1, path)));
     }
     doc.set("targets", targets);
     doc.set("paths", lines);
     doc.set("truncated", truncated);
     Ok(())
+}
+
+fn unasked(doc: &mut Document) {
+    for field in ["layers", "reach", "influence"] {
+        doc.set(field, Value::Null);
+        doc.because(format!("/{field}"), "the input has no query");
+    }
+    doc.set("paths", Value::Array(Vec::new()));
+    doc.set("targets", Value::Array(Vec::new()));
+    doc.set("truncated", false);
+}
+
+fn counted(count: Count, max_hops: usize) -> Value {
+    json!({"value": count.paths, "steps": count.steps, "truncated": count.truncated, "max_hops": max_hops,
+        "method": "depth-first count with distance pruning", "method_version": 1})
 }
 
 fn position(graph: &Graph, id: &str) -> u32 {

@@ -25,12 +25,13 @@ fn id(i: usize) -> String {
 
 /// Days of the longest chain that ends before (`forward`) or begins after task `i`, by exhaustive search.
 fn longest(net: &[(u32, Vec<usize>)], i: usize, forward: bool) -> i64 {
-    let next: Vec<usize> = if forward {
+    let around: Vec<usize> = if forward {
         net[i].1.clone()
     } else {
         (0..net.len()).filter(|&c| net[c].1.contains(&i)).collect()
     };
-    next.iter()
+    around
+        .iter()
         .map(|&j| i64::from(net[j].0) + longest(net, j, forward))
         .max()
         .unwrap_or(0)

@@ -191,7 +191,7 @@ fn renaming_nodes_renames_the_result() {
             *v = json!(format!(
                 "z{:03}",
                 99 - v.as_str().unwrap().parse::<u32>().unwrap()
-            ))
+            ));
         };
         value["nodes"]
             .as_array_mut()

@@ -1,0 +1,276 @@
+//! A test stand: a real embedded store, the in-process broker, and the least
+//! dispatcher that feeds a worker.
+//!
+//! Invariant: waits for conditions, each with a deadline; never for a time.
+
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+
+use serde_json::Value;
+use shared::{
+    broker::{Broker, Published, local::LocalBroker},
+    clock::{Clock, SystemClock},
+    lifecycle::Tasks,
+    model::{
+        Json, Nonce, OnDependencyFailure, Priority, RetryPolicy, TaskId, TaskSpec, TaskState,
+        TaskView, TenantId,
+    },
+    store::{
+        Store,
+        sqlite::{Options as StoreOptions, SqliteStore},
+        verbs::{
+            Mode, ModeAsked, NewTask, PublishedSlip, Submission, Submitted, Sweep, Take, TakenTask,
+            Windows,
+        },
+    },
+    wire::{Slip, Ticket},
+};
+use tempfile::TempDir;
+use worker::{Handle, Options, Registry, Seams, Worker};
+
+/// Far longer than anything here takes, so that only a fault reaches it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Stand {
+    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) broker: Arc<LocalBroker>,
+    pub(crate) tasks: Tasks,
+    _dir: TempDir,
+}
+
+/// What to submit; the rest has defaults.
+pub(crate) struct Job {
+    spec: TaskSpec,
+    input: Value,
+}
+
+impl Job {
+    pub(crate) fn new(workflow_type: &str, input: Value) -> Self {
+        let spec = TaskSpec {
+            tenant: TenantId::default(),
+            workflow_type: workflow_type.parse().unwrap(),
+            priority: Priority::Medium,
+            depends_on: Vec::new(),
+            reads: Vec::new(),
+            on_dependency_failure: OnDependencyFailure::Cancel,
+            retry: RetryPolicy {
+                max_attempts: 1,
+                initial_delay_ms: 10,
+                jitter: false,
+                ..RetryPolicy::default()
+            },
+            timeout_ms: 60_000,
+            run_at: None,
+            expires_at: None,
+            correlation_id: "c-test".into(),
+            labels: BTreeMap::new(),
+            traceparent: None,
+        };
+        Self { spec, input }
+    }
+
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut TaskSpec)) -> Self {
+        change(&mut self.spec);
+        self
+    }
+
+    pub(crate) fn reads(self, parent: TaskId) -> Self {
+        self.with(|spec| {
+            spec.depends_on.push(parent);
+            spec.reads.push(parent);
+        })
+    }
+}
+
+impl Stand {
+    /// A store and a broker; slips of up to `bundle` tickets are dispatched.
+    pub(crate) fn new(bundle: usize) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(StoreOptions {
+            data_dir: dir.path().to_owned(),
+            clock: Arc::new(SystemClock),
+        })
+        .unwrap();
+        let stand = Self {
+            store,
+            broker: LocalBroker::new(),
+            tasks: Tasks::new(),
+            _dir: dir,
+        };
+        let (store, broker) = (Arc::clone(&stand.store), Arc::clone(&stand.broker));
+        stand.tasks.spawn_until_stop("dispatch", async move {
+            loop {
+                dispatch(&*store, &*broker, bundle).await;
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        });
+        stand
+    }
+
+    /// Options of a worker that does not wait long for what a test leaves
+    /// running.
+    pub(crate) fn options() -> Options {
+        Options {
+            drain_grace: Duration::from_millis(100),
+            ..Options::default()
+        }
+    }
+
+    pub(crate) async fn worker(&self, options: Options) -> Handle {
+        self.worker_with(options, Registry::with_builtin().with_diagnostics())
+            .await
+    }
+
+    pub(crate) async fn worker_with(&self, options: Options, registry: Registry) -> Handle {
+        let seams = Seams {
+            store: self.store.clone(),
+            broker: self.broker.clone(),
+            clock: Arc::new(SystemClock),
+        };
+        Worker::start(options, registry, seams, &self.tasks)
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn submit(&self, jobs: Vec<Job>) -> Vec<TaskId> {
+        let now = SystemClock.now();
+        let tasks: Vec<_> = jobs
+            .into_iter()
+            .map(|job| NewTask {
+                id: TaskId::mint(0, now, &mut rand::rng()),
+                spec: job.spec,
+                input: Json::from_value(&job.input),
+            })
+            .collect();
+        let ids = tasks.iter().map(|task| task.id).collect();
+        let submission = Submission {
+            tenant: TenantId::default(),
+            tasks,
+            idempotency: None,
+        };
+        assert_eq!(
+            self.store.submit(submission).await.unwrap(),
+            Submitted::Accepted
+        );
+        ids
+    }
+
+    pub(crate) async fn submit_one(&self, job: Job) -> TaskId {
+        self.submit(vec![job]).await[0]
+    }
+
+    pub(crate) async fn view(&self, id: TaskId) -> TaskView {
+        let found = self.store.task(&TenantId::default(), id).await.unwrap();
+        found.expect("the task was accepted")
+    }
+
+    /// The task, once it ended.
+    pub(crate) async fn ended(&self, id: TaskId) -> TaskView {
+        self.when(id, |view| view.state.is_final()).await
+    }
+
+    /// The task, once it is in this state.
+    pub(crate) async fn in_state(&self, id: TaskId, state: TaskState) -> TaskView {
+        self.when(id, |view| view.state == state).await
+    }
+
+    pub(crate) async fn when(&self, id: TaskId, holds: impl Fn(&TaskView) -> bool) -> TaskView {
+        let mut last = None;
+        let reached = until(async || {
+            let view = self.view(id).await;
+            let done = holds(&view);
+            last = Some(view);
+            done
+        })
+        .await;
+        let view = last.unwrap();
+        assert!(reached, "waited in vain: {view:?}");
+        view
+    }
+
+    pub(crate) async fn mode(&self, mode: Mode) {
+        let asked = ModeAsked {
+            mode,
+            by: "test".into(),
+            reason: "test".into(),
+        };
+        self.store.set_mode(asked).await.unwrap();
+    }
+
+    /// Ends what runs, so that nothing of a test outlives it.
+    pub(crate) async fn end(self) {
+        assert!(self.tasks.finish(PATIENCE).await, "something did not end");
+    }
+}
+
+/// Whether `holds` became true in time.
+pub(crate) async fn until(mut holds: impl AsyncFnMut() -> bool) -> bool {
+    let trying = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    within(trying).await.is_some()
+}
+
+/// What comes out of `work`, if it comes in time.
+pub(crate) async fn within<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(PATIENCE, work).await.ok()
+}
+
+async fn dispatch(store: &dyn Store, broker: &dyn Broker, bundle: usize) {
+    let sweep = Sweep {
+        outage_after: Duration::from_hours(1),
+        lease: Duration::from_secs(20),
+        lapse_cap: 5,
+        retention: Duration::from_hours(1),
+        limit: 1000,
+    };
+    store.sweep(sweep).await.unwrap();
+    let take = Take {
+        nonce: Nonce::draw(&mut rand::rng()),
+        limit: 1000,
+        windows: Windows {
+            default: 1000,
+            by_type: BTreeMap::new(),
+        },
+        deadline: Duration::from_secs(30),
+    };
+    let taken = store.take_ready(take).await.unwrap().tasks;
+    let mut slips: Vec<Slip> = Vec::new();
+    for task in taken {
+        match slips.last_mut() {
+            Some(slip) if slip.route == task.route && slip.tickets.len() < bundle => {
+                slip.tickets.push(ticket(&task));
+            }
+            _ => slips.push(Slip {
+                tenant: task.tenant.clone(),
+                route: task.route.clone(),
+                tickets: vec![ticket(&task)],
+            }),
+        }
+    }
+    if slips.is_empty() {
+        return;
+    }
+    let answers = broker.publish(slips.clone()).await;
+    assert!(answers.iter().all(|answer| *answer == Published::Confirmed));
+    let published = slips.iter().map(|slip| PublishedSlip {
+        tickets: slip.tickets.iter().map(|t| (t.task, t.attempt)).collect(),
+        republish_after: Duration::from_mins(1),
+    });
+    store.published(published.collect()).await.unwrap();
+    let mut routes: Vec<_> = slips.into_iter().map(|slip| slip.route).collect();
+    routes.dedup();
+    broker.ring(&routes).await.unwrap();
+}
+
+fn ticket(task: &TakenTask) -> Ticket {
+    Ticket {
+        task: task.id,
+        attempt: task.attempt,
+        size_bucket: 0,
+        estimate_us: None,
+        correlation_id: None,
+        traceparent: None,
+    }
+}
