@@ -16,6 +16,7 @@ mod output;
 mod plan;
 mod risks;
 mod sample;
+mod schedule;
 mod simulate;
 mod statistics;
 mod summary;
@@ -60,7 +61,9 @@ pub(crate) fn run(input: &Value, run: &Run<'_>) -> Result<Value, Error> {
     let input: input::Input = schema::read(SCHEMA.get_or_init(input_schema), input)?;
     validate::validate(&input)?;
     if input.advanced == Advanced::Require && !run.advanced {
-        return Err(Error::Internal("the input requires advanced analytics, which are switched off".into()));
+        return Err(Error::Internal(
+            "the input requires advanced analytics, which are switched off".into(),
+        ));
     }
     let calendar = calendar::Calendar::new(&input.calendar);
     let plan = plan::Plan::new(&input, &calendar)?;
@@ -73,7 +76,10 @@ pub(crate) fn run(input: &Value, run: &Run<'_>) -> Result<Value, Error> {
     doc.set("opportunity_id", input.opportunity.id.clone());
     doc.set("deadline", deadline::describe(&input.opportunity.closeDate));
     doc.set("submission_target", plan.target.to_string());
-    doc.set("working_days_left", calendar.count(input.as_of.0, input.opportunity.closeDate.date.0));
+    doc.set(
+        "working_days_left",
+        calendar.count(input.as_of.0, input.opportunity.closeDate.date.0),
+    );
     doc.set("ics", ics::file(&plan));
     doc.set("conventions", conventions());
     doc.set("limits", limits::listed());
@@ -97,19 +103,35 @@ fn warn(plan: &plan::Plan<'_>, doc: &mut Document) {
     let settings = &plan.input.calendar;
     if let Some(country) = &settings.country {
         let (first, last) = holidays::years();
-        let days = plan.milestones.iter().map(|m| m.date).chain([plan.input.as_of.0, plan.input.opportunity.closeDate.date.0]);
-        if days.into_iter().any(|d| d.year() < first || d.year() > last) {
+        let days = plan
+            .milestones
+            .iter()
+            .map(|m| m.date)
+            .chain([plan.input.as_of.0, plan.input.opportunity.closeDate.date.0]);
+        if days
+            .into_iter()
+            .any(|d| d.year() < first || d.year() > last)
+        {
             doc.warn(format!("public holidays are known for {first} to {last} only; other years have those of the input alone"));
         }
         if !country.contains('-') && holidays::has_subdivisions(country) {
-            doc.warn(format!("{country} means nationwide holidays only; its subdivisions have further ones"));
+            doc.warn(format!(
+                "{country} means nationwide holidays only; its subdivisions have further ones"
+            ));
         }
     } else if settings.holidays.is_empty() {
         doc.warn("no country and no holidays are given: every weekday counts as a working day");
     }
-    let idle: Vec<&String> =
-        plan.input.capacity.keys().filter(|o| !plan.input.tasks.iter().any(|t| t.owner.as_ref() == Some(o))).collect();
+    let idle: Vec<&String> = plan
+        .input
+        .capacity
+        .keys()
+        .filter(|o| !plan.input.tasks.iter().any(|t| t.owner.as_ref() == Some(o)))
+        .collect();
     if !idle.is_empty() {
-        doc.warn(format!("{} entries of capacity name nobody who owns a task", idle.len()));
+        doc.warn(format!(
+            "{} entries of capacity name nobody who owns a task",
+            idle.len()
+        ));
     }
 }

@@ -16,7 +16,10 @@ pub struct Problem {
 
 impl Problem {
     pub(crate) fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), detail: detail.into() }
+        Self {
+            pointer: pointer.into(),
+            detail: detail.into(),
+        }
     }
 }
 
@@ -52,7 +55,12 @@ impl Error {
         if value <= cap {
             return Ok(());
         }
-        Err(Self::LimitExceeded { limit: limit.into(), value, cap, pointer: pointer.into() })
+        Err(Self::LimitExceeded {
+            limit: limit.into(),
+            value,
+            cap,
+            pointer: pointer.into(),
+        })
     }
 }
 
@@ -69,14 +77,17 @@ pub(crate) fn accept(mut problems: Vec<Problem>) -> Result<(), Error> {
 /// The first problems in one line: an input of a million bad items must not make a message of a gigabyte.
 fn listed(problems: &[Problem]) -> String {
     const SHOWN: usize = 5;
-    let mut text = problems
+    let place = |p: &Problem| match p.pointer.as_str() {
+        "" => "(whole input)".to_owned(),
+        pointer => pointer.to_owned(),
+    };
+    let mut parts: Vec<String> = problems
         .iter()
         .take(SHOWN)
-        .map(|p| format!("{}: {}", if p.pointer.is_empty() { "(whole input)" } else { &p.pointer }, p.detail))
-        .collect::<Vec<_>>()
-        .join("; ");
+        .map(|p| format!("{}: {}", place(p), p.detail))
+        .collect();
     if problems.len() > SHOWN {
-        text.push_str(&format!("; and {} more", problems.len() - SHOWN));
+        parts.push(format!("and {} more", problems.len() - SHOWN));
     }
-    text
+    parts.join("; ")
 }

@@ -23,11 +23,18 @@ fn samples_examples_and_defaults_are_valid_and_run() {
 
             let mut full = input.clone();
             for (field, value) in (kind.defaults)().as_object().unwrap() {
-                full.as_object_mut().unwrap().entry(field).or_insert(value.clone());
+                full.as_object_mut()
+                    .unwrap()
+                    .entry(field)
+                    .or_insert(value.clone());
             }
             assert!(schema.is_valid(&full), "{} with its defaults", kind.name);
             let again = (kind.run)(&full, &Run::unattended()).unwrap();
-            assert_eq!(output, again, "{}: the defaults are what absence means", kind.name);
+            assert_eq!(
+                output, again,
+                "{}: the defaults are what absence means",
+                kind.name
+            );
         }
     }
 }
@@ -37,16 +44,36 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
     found.push(at.to_owned());
     match value {
         // The first items stand for the rest, which have the same shape.
-        Value::Array(items) => items.iter().take(2).enumerate().for_each(|(i, v)| places(v, &format!("{at}/{i}"), found)),
-        Value::Object(map) => map.iter().for_each(|(k, v)| places(v, &format!("{at}/{k}"), found)),
+        Value::Array(items) => items
+            .iter()
+            .take(2)
+            .enumerate()
+            .for_each(|(i, v)| places(v, &format!("{at}/{i}"), found)),
+        Value::Object(map) => map
+            .iter()
+            .for_each(|(k, v)| places(v, &format!("{at}/{k}"), found)),
         _ => {}
     }
 }
 
 #[test]
 fn schema_and_run_refuse_the_same_shapes() {
-    let wrong = [json!(null), json!(-1), json!(0), json!(1e30), json!(0.5), json!(""), json!("x"), json!(true), json!([]), json!({}),
-        json!(["x"]), json!({"x": 1}), json!("2026-1-1"), json!("24:00")];
+    let wrong = [
+        json!(null),
+        json!(-1),
+        json!(0),
+        json!(1e30),
+        json!(0.5),
+        json!(""),
+        json!("x"),
+        json!(true),
+        json!([]),
+        json!({}),
+        json!(["x"]),
+        json!({"x": 1}),
+        json!("2026-1-1"),
+        json!("24:00"),
+    ];
     for kind in catalogue() {
         let schema = jsonschema::validator_for(&(kind.input_schema)()).unwrap();
         let input = (kind.example)();
@@ -58,12 +85,25 @@ fn schema_and_run_refuse_the_same_shapes() {
                 *mutated.pointer_mut(&place).unwrap() = replacement.clone();
                 let result = (kind.run)(&mutated, &Run::unattended());
                 if !schema.is_valid(&mutated) {
-                    assert!(matches!(result, Err(Error::InvalidInput(_))), "{}{place} = {replacement}: {result:?}", kind.name);
+                    assert!(
+                        matches!(result, Err(Error::InvalidInput(_))),
+                        "{}{place} = {replacement}: {result:?}",
+                        kind.name
+                    );
                 } else if let Err(Error::InvalidInput(problems)) = &result {
                     // What only the run refuses needs a second field, a table, or a clock to see.
-                    let shape = problems.iter().find(|p| p.detail.starts_with("must be of type") || p.detail.contains("unknown field")
-                        || p.detail.starts_with("must be at") || p.detail.starts_with("must be one of") || p.detail.contains("cannot be read"));
-                    assert!(shape.is_none(), "{}{place} = {replacement}: the schema allows {shape:?}", kind.name);
+                    let shape = problems.iter().find(|p| {
+                        p.detail.starts_with("must be of type")
+                            || p.detail.contains("unknown field")
+                            || p.detail.starts_with("must be at")
+                            || p.detail.starts_with("must be one of")
+                            || p.detail.contains("cannot be read")
+                    });
+                    assert!(
+                        shape.is_none(),
+                        "{}{place} = {replacement}: the schema allows {shape:?}",
+                        kind.name
+                    );
                 }
             }
         }

@@ -40,8 +40,16 @@ impl<'a> Analysis<'a> {
         if plan.jobs.is_empty() {
             return Ok(analysis);
         }
-        let keep = if run.advanced { analysis.kept_runs() } else { 0 };
-        let bounds = Bounds { latest: latest.iter().map(|&e| e as f64).collect(), due: &analysis.due, keep };
+        let keep = if run.advanced {
+            analysis.kept_runs()
+        } else {
+            0
+        };
+        let bounds = Bounds {
+            latest: latest.iter().map(|&e| e as f64).collect(),
+            due: &analysis.due,
+            keep,
+        };
         let outcome = simulate::simulate(plan, &bounds, run)?;
         analysis.sorted.clone_from(&outcome.total);
         analysis.sorted.sort_by(f64::total_cmp);
@@ -61,7 +69,8 @@ impl<'a> Analysis<'a> {
     /// Runs whose durations are kept.
     fn kept_runs(&self) -> usize {
         let runs = usize::try_from(self.plan.input.simulation.runs).unwrap_or(usize::MAX);
-        runs.min(SENSITIVITY_RUNS).min(SENSITIVITY_VALUES / self.plan.jobs.len())
+        runs.min(SENSITIVITY_RUNS)
+            .min(SENSITIVITY_VALUES / self.plan.jobs.len())
     }
 
     pub(super) fn runs(&self) -> f64 {

@@ -31,7 +31,11 @@ pub(super) struct Calendar {
 
 impl Calendar {
     pub(super) fn new(settings: &Settings) -> Self {
-        let mut days = settings.country.as_deref().and_then(holidays::of).unwrap_or_default();
+        let mut days = settings
+            .country
+            .as_deref()
+            .and_then(holidays::of)
+            .unwrap_or_default();
         days.extend(settings.holidays.iter().map(|d| d.0));
         Self {
             closed_weekdays: closed_weekdays(&settings.weekend),
@@ -42,7 +46,8 @@ impl Calendar {
 
     /// Whether the weekday itself is worked.
     pub(super) fn is_weekday(&self, date: Date) -> bool {
-        let position = usize::try_from(date.weekday().to_monday_zero_offset()).expect("a weekday is 0 to 6");
+        let position =
+            usize::try_from(date.weekday().to_monday_zero_offset()).expect("a weekday is 0 to 6");
         !self.closed_weekdays[position]
     }
 
@@ -80,7 +85,10 @@ impl Calendar {
     /// Working days in `[from, to)`, or minus those in `(to, from]` when `to` comes first: numpy's `busday_count`.
     pub(super) fn count(&self, from: Date, to: Date) -> i64 {
         let (first, last) = (from.min(to), from.max(to));
-        let days = first.series(1.day()).take_while(|&d| d <= last).filter(|&d| d != to && self.is_working(d));
+        let days = first
+            .series(1.day())
+            .take_while(|&d| d <= last)
+            .filter(|&d| d != to && self.is_working(d));
         let count = i64::try_from(days.count()).expect("the window is capped");
         if to < from { -count } else { count }
     }
@@ -88,7 +96,12 @@ impl Calendar {
 
 fn too_long() -> Error {
     let cap = limits::MAX_CALENDAR_DAYS;
-    Error::LimitExceeded { limit: "max_calendar_days".into(), value: cap + 1, cap, pointer: "/calendar".into() }
+    Error::LimitExceeded {
+        limit: "max_calendar_days".into(),
+        value: cap + 1,
+        cap,
+        pointer: "/calendar".into(),
+    }
 }
 
 /// Overlapping spans as one, ascending.
@@ -115,13 +128,21 @@ pub(super) struct Ordinals {
 
 impl Ordinals {
     /// Numbers the working days from `room` before the first of `anchors` to `room` after the last.
-    pub(super) fn new(calendar: &Calendar, as_of: Date, anchors: &[Date], room: u64) -> Result<Self, Error> {
+    pub(super) fn new(
+        calendar: &Calendar,
+        as_of: Date,
+        anchors: &[Date],
+        room: u64,
+    ) -> Result<Self, Error> {
         let first = anchors.iter().copied().fold(as_of, Date::min);
         let last = anchors.iter().copied().fold(as_of, Date::max);
         let start = calendar.walk(first, -1, room + 1)?;
         let end = calendar.walk(last, 1, room + 1)?;
-        let days: Vec<Date> =
-            start.series(1.day()).take_while(|&d| d <= end).filter(|&d| calendar.is_working(d)).collect();
+        let days: Vec<Date> = start
+            .series(1.day())
+            .take_while(|&d| d <= end)
+            .filter(|&d| calendar.is_working(d))
+            .collect();
         let zero = days.partition_point(|&d| d < as_of);
         Ok(Self { days, zero })
     }
@@ -139,7 +160,9 @@ impl Ordinals {
     /// The date of an ordinal; the table reaches as far as any plan can.
     pub(super) fn date(&self, ordinal: i64) -> Date {
         let last = self.days.len() - 1;
-        let position = usize::try_from((ordinal + self.origin()).max(0)).expect("not negative").min(last);
+        let position = usize::try_from((ordinal + self.origin()).max(0))
+            .expect("not negative")
+            .min(last);
         self.days[position]
     }
 }

@@ -35,23 +35,46 @@ pub(super) struct Schedule {
 
 pub(super) fn schedule(plan: &Plan<'_>) -> Schedule {
     let days: Vec<i64> = plan.jobs.iter().map(super::plan::Job::days).collect();
-    let mut slots = vec![Slot { es: 0, ef: 0, ls: 0, lf: 0, free_float: 0 }; days.len()];
+    let mut slots = vec![
+        Slot {
+            es: 0,
+            ef: 0,
+            ls: 0,
+            lf: 0,
+            free_float: 0
+        };
+        days.len()
+    ];
     for &v in &plan.order {
         let v = v as usize;
-        let es = plan.jobs[v].before.iter().map(|&p| slots[p as usize].ef).max().unwrap_or(0);
+        let es = plan.jobs[v]
+            .before
+            .iter()
+            .map(|&p| slots[p as usize].ef)
+            .max()
+            .unwrap_or(0);
         (slots[v].es, slots[v].ef) = (es, es + days[v]);
     }
     for &v in plan.order.iter().rev() {
         let v = v as usize;
         let job = &plan.jobs[v];
-        let open = || job.after.iter().map(|&c| c as usize).filter(|&c| !plan.jobs[c].done);
+        let open = || {
+            job.after
+                .iter()
+                .map(|&c| c as usize)
+                .filter(|&c| !plan.jobs[c].done)
+        };
         let bound = job.gate.unwrap_or(plan.available).min(plan.available);
         let lf = open().map(|c| slots[c].ls).fold(bound, i64::min);
         (slots[v].ls, slots[v].lf) = (lf - days[v], lf);
         slots[v].free_float = open().map(|c| slots[c].es).min().unwrap_or(lf) - slots[v].ef;
     }
     let length = slots.iter().map(|s| s.ef).max().unwrap_or(0);
-    Schedule { critical_path: longest(plan, &slots, length), slots, length }
+    Schedule {
+        critical_path: longest(plan, &slots, length),
+        slots,
+        length,
+    }
 }
 
 /// Working days from the start that the optimistic durations need: no luck makes the plan shorter.
@@ -59,7 +82,11 @@ pub(super) fn shortest(plan: &Plan<'_>) -> f64 {
     let mut finish = vec![0.0_f64; plan.jobs.len()];
     for &v in &plan.order {
         let job = &plan.jobs[v as usize];
-        let start = job.before.iter().map(|&p| finish[p as usize]).fold(0.0, f64::max);
+        let start = job
+            .before
+            .iter()
+            .map(|&p| finish[p as usize])
+            .fold(0.0, f64::max);
         finish[v as usize] = start + job.task.duration.optimistic * job.scale;
     }
     finish.into_iter().fold(0.0, f64::max)
@@ -69,10 +96,16 @@ pub(super) fn shortest(plan: &Plan<'_>) -> f64 {
 fn longest(plan: &Plan<'_>, slots: &[Slot], length: i64) -> Vec<u32> {
     let is_open = |v: &usize| !plan.jobs[*v].done;
     let mut path = Vec::new();
-    let mut next = (0..slots.len()).filter(is_open).find(|&v| slots[v].ef == length);
+    let mut next = (0..slots.len())
+        .filter(is_open)
+        .find(|&v| slots[v].ef == length);
     while let Some(v) = next {
         path.push(crate::number::small(v));
-        let parents = plan.jobs[v].before.iter().map(|&p| p as usize).filter(is_open);
+        let parents = plan.jobs[v]
+            .before
+            .iter()
+            .map(|&p| p as usize)
+            .filter(is_open);
         next = parents.filter(|&p| slots[p].ef == slots[v].es).min();
     }
     path.reverse();

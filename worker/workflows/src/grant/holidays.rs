@@ -9,15 +9,22 @@ const TABLE: &str = include_str!("../../data/holidays.txt");
 
 /// One line of the table: a region and its marks.
 fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
-    TABLE.lines().filter(|l| !l.starts_with('#')).filter_map(|l| l.split_once(' ').or(Some((l, ""))))
+    TABLE
+        .lines()
+        .filter(|l| !l.starts_with('#'))
+        .filter_map(|l| l.split_once(' ').or(Some((l, ""))))
 }
 
 /// First and last year of the tables.
 pub(super) fn years() -> (i16, i16) {
     static YEARS: OnceLock<(i16, i16)> = OnceLock::new();
     *YEARS.get_or_init(|| {
-        let (_, text) = lines().find(|(name, _)| *name == "years").expect("the shipped table has a years line");
-        let (first, last) = text.split_once(' ').expect("the years line has two numbers");
+        let (_, text) = lines()
+            .find(|(name, _)| *name == "years")
+            .expect("the shipped table has a years line");
+        let (first, last) = text
+            .split_once(' ')
+            .expect("the years line has two numbers");
         let number = |t: &str| t.parse().expect("the years line has two numbers");
         (number(first), number(last))
     })
@@ -25,12 +32,20 @@ pub(super) fn years() -> (i16, i16) {
 
 /// Countries that have a table.
 pub(super) fn countries() -> Vec<&'static str> {
-    lines().map(|(name, _)| name).filter(|name| *name != "years" && !name.contains('-')).collect()
+    lines()
+        .map(|(name, _)| name)
+        .filter(|name| *name != "years" && !name.contains('-'))
+        .collect()
 }
 
 /// Whether subdivisions of a country have holidays of their own.
 pub(super) fn has_subdivisions(country: &str) -> bool {
-    lines().any(|(name, marks)| !marks.is_empty() && name.strip_prefix(country).is_some_and(|rest| rest.starts_with('-')))
+    lines().any(|(name, marks)| {
+        !marks.is_empty()
+            && name
+                .strip_prefix(country)
+                .is_some_and(|rest| rest.starts_with('-'))
+    })
 }
 
 fn day(text: &str) -> Date {
@@ -39,7 +54,11 @@ fn day(text: &str) -> Date {
 
 /// The holidays of `US` or `GB-ENG`; `None` for an unknown region.
 pub(super) fn of(region: &str) -> Option<BTreeSet<Date>> {
-    let line = |wanted: &str| lines().find(|(name, _)| *name == wanted).map(|(_, marks)| marks);
+    let line = |wanted: &str| {
+        lines()
+            .find(|(name, _)| *name == wanted)
+            .map(|(_, marks)| marks)
+    };
     let country = region.split('-').next()?;
     if country == "years" {
         return None;

@@ -13,7 +13,11 @@ const LINE: usize = 75;
 pub(super) fn file(plan: &Plan<'_>) -> String {
     let call = plan.input.opportunity.id.as_deref().unwrap_or("grant");
     let deadline = plan.input.opportunity.closeDate.date.0;
-    let mut lines = vec!["BEGIN:VCALENDAR".into(), "VERSION:2.0".into(), "PRODID:-//Zero Gate//grant_timeline//EN".into()];
+    let mut lines = vec![
+        "BEGIN:VCALENDAR".into(),
+        "VERSION:2.0".into(),
+        "PRODID:-//Zero Gate//grant_timeline//EN".into(),
+    ];
     let mut add = |key: &str, date: Date, title: &str| {
         lines.extend([
             "BEGIN:VEVENT".to_owned(),
@@ -26,10 +30,18 @@ pub(super) fn file(plan: &Plan<'_>) -> String {
         ]);
     };
     for m in &plan.milestones {
-        add(&format!("milestone-{}", m.offset), m.date, &format!("{call}: {} days before the deadline", m.offset));
+        add(
+            &format!("milestone-{}", m.offset),
+            m.date,
+            &format!("{call}: {} days before the deadline", m.offset),
+        );
     }
     add("target", plan.target, &format!("{call}: ready to submit"));
-    add("deadline", deadline, &format!("{call}: deadline {}", plan.input.opportunity.closeDate.time));
+    add(
+        "deadline",
+        deadline,
+        &format!("{call}: deadline {}", plan.input.opportunity.closeDate.time),
+    );
     lines.push("END:VCALENDAR".into());
     lines.iter().map(|line| folded(line) + "\r\n").collect()
 }

@@ -92,7 +92,12 @@ pub(super) struct Calendar {
 
 impl Default for Calendar {
     fn default() -> Self {
-        Self { country: None, weekend: vec![Weekday::Sat, Weekday::Sun], holidays: Vec::new(), blackouts: Vec::new() }
+        Self {
+            country: None,
+            weekend: vec![Weekday::Sat, Weekday::Sun],
+            holidays: Vec::new(),
+            blackouts: Vec::new(),
+        }
     }
 }
 
@@ -236,7 +241,11 @@ pub(super) struct Simulation {
 
 impl Default for Simulation {
     fn default() -> Self {
-        Self { runs: 10_000, seed: 42, target: 0.8 }
+        Self {
+            runs: 10_000,
+            seed: 42,
+            target: 0.8,
+        }
     }
 }
 

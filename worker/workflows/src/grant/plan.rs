@@ -44,7 +44,10 @@ impl Job<'_> {
 }
 
 /// Days begun.
-#[expect(clippy::cast_possible_truncation, reason = "durations are capped far below 2^53")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "durations are capped far below 2^53"
+)]
 pub(super) fn whole(days: f64) -> i64 {
     (days - SLACK).ceil().max(0.0) as i64
 }
@@ -97,22 +100,43 @@ impl<'a> Plan<'a> {
         anchors.extend([target, deadline, as_of]);
         let ordinals = Ordinals::new(calendar, as_of, &anchors, room(input, &jobs)?)?;
         for job in &mut jobs {
-            job.gate = job.task.gate_offset.map(|offset| ordinals.of(dates[&offset].1) + 1);
+            job.gate = job
+                .task
+                .gate_offset
+                .map(|offset| ordinals.of(dates[&offset].1) + 1);
         }
         let listed = input.milestone_offsets_days.iter().map(|&offset| {
             let (nominal, date) = dates[&offset];
-            Milestone { offset, nominal, date, end: ordinals.of(date) + 1 }
+            Milestone {
+                offset,
+                nominal,
+                date,
+                end: ordinals.of(date) + 1,
+            }
         });
         let mut milestones: Vec<Milestone> = listed.collect();
         milestones.sort_by_key(|m| std::cmp::Reverse(m.offset));
         let mut risks: Vec<&Risk> = input.risks.iter().collect();
         risks.sort_by(|x, y| x.id.cmp(&y.id));
         let available = ordinals.of(target) + 1;
-        Ok(Self { input, calendar, order: order(&jobs), ordinals, jobs, risks, milestones, target, available })
+        Ok(Self {
+            input,
+            calendar,
+            order: order(&jobs),
+            ordinals,
+            jobs,
+            risks,
+            milestones,
+            target,
+            available,
+        })
     }
 
     pub(super) fn position(&self, id: &str) -> Option<u32> {
-        self.jobs.binary_search_by(|job| job.task.id.as_str().cmp(id)).ok().map(crate::number::small)
+        self.jobs
+            .binary_search_by(|job| job.task.id.as_str().cmp(id))
+            .ok()
+            .map(crate::number::small)
     }
 
     /// Whether any work remains.
@@ -124,9 +148,11 @@ impl<'a> Plan<'a> {
     pub(super) fn due(&self, latest: &[i64]) -> Vec<Option<usize>> {
         let first_from = |end: i64| self.milestones.iter().position(|m| m.end >= end);
         let due = |(job, &end): (&Job<'_>, &i64)| match (job.task.gate_offset, job.gate) {
-            (Some(offset), Some(gate)) => {
-                self.milestones.iter().position(|m| m.offset == offset).or_else(|| first_from(gate))
-            }
+            (Some(offset), Some(gate)) => self
+                .milestones
+                .iter()
+                .position(|m| m.offset == offset)
+                .or_else(|| first_from(gate)),
             _ => first_from(end),
         };
         self.jobs.iter().zip(latest).map(due).collect()
@@ -146,16 +172,36 @@ fn jobs(input: &Input) -> Vec<Job<'_>> {
         .iter()
         .map(|task| {
             let done = task.done();
-            let remains = if done { 0.0 } else { 1.0 - task.percent_complete / 100.0 };
-            let capacity = task.owner.as_ref().and_then(|o| input.capacity.get(o)).copied().unwrap_or(1.0);
-            Job { task, done, scale: remains / capacity, before: Vec::new(), after: Vec::new(), gate: None }
+            let remains = if done {
+                0.0
+            } else {
+                1.0 - task.percent_complete / 100.0
+            };
+            let capacity = task
+                .owner
+                .as_ref()
+                .and_then(|o| input.capacity.get(o))
+                .copied()
+                .unwrap_or(1.0);
+            Job {
+                task,
+                done,
+                scale: remains / capacity,
+                before: Vec::new(),
+                after: Vec::new(),
+                gate: None,
+            }
         })
         .collect();
     for (i, task) in tasks.iter().enumerate() {
         let mut parents: Vec<u32> = task
             .depends_on
             .iter()
-            .map(|id| tasks.binary_search_by(|t| t.id.cmp(id)).expect("validate() has refused unknown tasks"))
+            .map(|id| {
+                tasks
+                    .binary_search_by(|t| t.id.cmp(id))
+                    .expect("validate() has refused unknown tasks")
+            })
             .map(crate::number::small)
             .collect();
         parents.sort_unstable();
@@ -170,7 +216,9 @@ fn jobs(input: &Input) -> Vec<Job<'_>> {
 /// Kahn's order; the graph is acyclic.
 fn order(jobs: &[Job<'_>]) -> Vec<u32> {
     let mut open: Vec<usize> = jobs.iter().map(|job| job.before.len()).collect();
-    let mut order: Vec<u32> = (0..crate::number::small(jobs.len())).filter(|&v| open[v as usize] == 0).collect();
+    let mut order: Vec<u32> = (0..crate::number::small(jobs.len()))
+        .filter(|&v| open[v as usize] == 0)
+        .collect();
     let mut next = 0;
     while let Some(&v) = order.get(next) {
         next += 1;
@@ -185,12 +233,28 @@ fn order(jobs: &[Job<'_>]) -> Vec<u32> {
 }
 
 /// Working days that everything takes one after the other at worst: how far the numbered days must reach.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "capped sums of non-negative durations")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "capped sums of non-negative durations"
+)]
 fn room(input: &Input, jobs: &[Job<'_>]) -> Result<u64, Error> {
     let worst = |points: ThreePoint| points.pessimistic.ceil() + 1.0;
-    let work: f64 = jobs.iter().map(|job| worst(job.task.duration) * job.scale.max(1.0)).sum();
-    let delays: f64 = input.risks.iter().map(|r| worst(r.delay) * r.affects.len().max(1) as f64).sum();
+    let work: f64 = jobs
+        .iter()
+        .map(|job| worst(job.task.duration) * job.scale.max(1.0))
+        .sum();
+    let delays: f64 = input
+        .risks
+        .iter()
+        .map(|r| worst(r.delay) * r.affects.len().max(1) as f64)
+        .sum();
     let room = (work + delays).ceil() as u64 + u64::from(input.submit_buffer_working_days) + 1;
-    Error::cap("max_plan_working_days", room, limits::MAX_PLAN_WORKING_DAYS, "/tasks")?;
+    Error::cap(
+        "max_plan_working_days",
+        room,
+        limits::MAX_PLAN_WORKING_DAYS,
+        "/tasks",
+    )?;
     Ok(room)
 }

@@ -19,7 +19,16 @@ const HIGH_CRITICALITY: f64 = 0.5;
 /// Share of weekdays lost to holidays and blackouts that is worth a warning: about two days in four weeks.
 const DENSE_HOLIDAYS: f64 = 0.1;
 /// Words that name a registration with somebody else's office.
-const REGISTRATIONS: [&str; 8] = ["sam.gov", "sam", "uei", "register", "registration", "grants.gov", "era", "commons"];
+const REGISTRATIONS: [&str; 8] = [
+    "sam.gov",
+    "sam",
+    "uei",
+    "register",
+    "registration",
+    "grants.gov",
+    "era",
+    "commons",
+];
 
 /// A number that may be missing, with the reason.
 enum Figure {
@@ -65,7 +74,9 @@ pub(super) fn list(analysis: &Analysis<'_>) -> Vec<Value> {
 fn declared(analysis: &Analysis<'_>, entries: &mut Vec<Entry>) {
     for (i, risk) in analysis.plan.risks.iter().enumerate() {
         let counts = analysis.outcome.as_ref().map(|o| o.happened[i]);
-        let given = counts.filter(|c| c.0 > 0).map(|(n, on_time)| on_time as f64 / n as f64);
+        let given = counts
+            .filter(|c| c.0 > 0)
+            .map(|(n, on_time)| on_time as f64 / n as f64);
         entries.push(Entry {
             kind: "declared",
             subject: risk.id.clone(),
@@ -79,7 +90,13 @@ fn declared(analysis: &Analysis<'_>, entries: &mut Vec<Entry>) {
 }
 
 fn negative_float(analysis: &Analysis<'_>, entries: &mut Vec<Entry>) {
-    for (v, (job, slot)) in analysis.plan.jobs.iter().zip(&analysis.schedule.slots).enumerate() {
+    for (v, (job, slot)) in analysis
+        .plan
+        .jobs
+        .iter()
+        .zip(&analysis.schedule.slots)
+        .enumerate()
+    {
         if job.done || slot.total_float() >= 0 {
             continue;
         }
@@ -97,7 +114,9 @@ fn negative_float(analysis: &Analysis<'_>, entries: &mut Vec<Entry>) {
 
 /// Owners on whom the finish depends in most futures.
 fn single_owner(analysis: &Analysis<'_>, entries: &mut Vec<Entry>) {
-    let Some(outcome) = &analysis.outcome else { return };
+    let Some(outcome) = &analysis.outcome else {
+        return;
+    };
     let mut by_owner: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     for (v, job) in analysis.plan.jobs.iter().enumerate() {
         let index = outcome.critical[v] as f64 / analysis.runs();
@@ -105,7 +124,10 @@ fn single_owner(analysis: &Analysis<'_>, entries: &mut Vec<Entry>) {
             && !job.done
             && index >= HIGH_CRITICALITY
         {
-            by_owner.entry(owner).or_default().push(json!({"id": job.task.id, "criticality_index": float(index)}));
+            by_owner
+                .entry(owner)
+                .or_default()
+                .push(json!({"id": job.task.id, "criticality_index": float(index)}));
         }
     }
     for (owner, tasks) in by_owner {
@@ -113,8 +135,13 @@ fn single_owner(analysis: &Analysis<'_>, entries: &mut Vec<Entry>) {
             kind: "critical_single_owner",
             subject: owner.to_owned(),
             probability: Figure::Missing("the owner's absences are not in the input"),
-            impact_days: Figure::Missing("a day of absence during these tasks delays the finish by about a day"),
-            message: format!("{} task(s) that usually decide the finish have this one owner", tasks.len()),
+            impact_days: Figure::Missing(
+                "a day of absence during these tasks delays the finish by about a day",
+            ),
+            message: format!(
+                "{} task(s) that usually decide the finish have this one owner",
+                tasks.len()
+            ),
             evidence: json!({"tasks": tasks, "threshold": HIGH_CRITICALITY}),
         });
     }
@@ -130,9 +157,13 @@ fn overload(analysis: &Analysis<'_>, entries: &mut Vec<Entry>) {
     let plan = analysis.plan;
     let mut load: BTreeMap<(&str, Date), (i64, Vec<&str>)> = BTreeMap::new();
     for (job, slot) in plan.jobs.iter().zip(&analysis.schedule.slots) {
-        let Some(owner) = job.task.owner.as_deref().filter(|_| !job.done) else { continue };
+        let Some(owner) = job.task.owner.as_deref().filter(|_| !job.done) else {
+            continue;
+        };
         for ordinal in slot.es..slot.ef {
-            let week = load.entry((owner, monday(plan.ordinals.date(ordinal)))).or_default();
+            let week = load
+                .entry((owner, monday(plan.ordinals.date(ordinal))))
+                .or_default();
             week.0 += 1;
             if week.1.last() != Some(&job.task.id.as_str()) {
                 week.1.push(&job.task.id);
@@ -140,7 +171,9 @@ fn overload(analysis: &Analysis<'_>, entries: &mut Vec<Entry>) {
         }
     }
     for ((owner, week), (days, tasks)) in load {
-        let open = (0..7).map(|i| week + i64::from(i).days()).filter(|&d| d >= plan.input.as_of.0 && plan.calendar.is_working(d));
+        let open = (0..7)
+            .map(|i| week + i64::from(i).days())
+            .filter(|&d| d >= plan.input.as_of.0 && plan.calendar.is_working(d));
         let open = i64::try_from(open.count()).expect("a week has seven days");
         if days <= open {
             continue;
@@ -160,14 +193,25 @@ fn overload(analysis: &Analysis<'_>, entries: &mut Vec<Entry>) {
 /// The registration word in a task's id or name.
 fn registration(task: &Task) -> Option<&'static str> {
     let text = format!("{} {}", task.id, task.name.as_deref().unwrap_or_default()).to_lowercase();
-    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '.').collect();
-    REGISTRATIONS.into_iter().find(|wanted| words.contains(wanted))
+    let words: Vec<&str> = text
+        .split(|c: char| !c.is_alphanumeric() && c != '.')
+        .collect();
+    REGISTRATIONS
+        .into_iter()
+        .find(|wanted| words.contains(wanted))
 }
 
 fn registrations(analysis: &Analysis<'_>, entries: &mut Vec<Entry>) {
     let plan = analysis.plan;
-    for (job, slot) in plan.jobs.iter().zip(&analysis.schedule.slots).filter(|(job, _)| !job.done) {
-        let Some(word) = registration(job.task) else { continue };
+    for (job, slot) in plan
+        .jobs
+        .iter()
+        .zip(&analysis.schedule.slots)
+        .filter(|(job, _)| !job.done)
+    {
+        let Some(word) = registration(job.task) else {
+            continue;
+        };
         let declared = plan.risks.iter().find(|r| r.affects.contains(&job.task.id));
         let missing = "no declared risk affects this task";
         entries.push(Entry {
@@ -182,7 +226,12 @@ fn registrations(analysis: &Analysis<'_>, entries: &mut Vec<Entry>) {
 }
 
 fn rolled_milestones(analysis: &Analysis<'_>, entries: &mut Vec<Entry>) {
-    for m in analysis.plan.milestones.iter().filter(|m| m.nominal != m.date) {
+    for m in analysis
+        .plan
+        .milestones
+        .iter()
+        .filter(|m| m.nominal != m.date)
+    {
         entries.push(Entry {
             kind: "milestone_on_non_working_day",
             subject: m.offset.to_string(),
@@ -197,13 +246,21 @@ fn rolled_milestones(analysis: &Analysis<'_>, entries: &mut Vec<Entry>) {
 /// A call that is open for less than the simulated P80 of the whole remaining work.
 fn compressed_window(analysis: &Analysis<'_>, entries: &mut Vec<Entry>) {
     let plan = analysis.plan;
-    let Some(post) = plan.input.opportunity.postDate else { return };
+    let Some(post) = plan.input.opportunity.postDate else {
+        return;
+    };
     if analysis.outcome.is_none() || !plan.open() {
         return;
     }
-    let window = plan.calendar.count(post.0, plan.input.opportunity.closeDate.date.0);
+    let window = plan
+        .calendar
+        .count(post.0, plan.input.opportunity.closeDate.date.0);
     let p80 = quantile(&analysis.sorted, 0.8);
-    let longer = analysis.sorted.iter().filter(|&&t| t > window as f64).count();
+    let longer = analysis
+        .sorted
+        .iter()
+        .filter(|&&t| t > window as f64)
+        .count();
     if window as f64 >= p80 {
         return;
     }
@@ -213,15 +270,25 @@ fn compressed_window(analysis: &Analysis<'_>, entries: &mut Vec<Entry>) {
         probability: Figure::Known(longer as f64 / analysis.sorted.len() as f64),
         impact_days: Figure::Known(p80 - window as f64),
         evidence: json!({"window_working_days": window, "p80_working_days": float(p80)}),
-        message: "the call is open for less time than the work takes in four of five futures".into(),
+        message: "the call is open for less time than the work takes in four of five futures"
+            .into(),
     });
 }
 
 fn dense_holidays(analysis: &Analysis<'_>, entries: &mut Vec<Entry>) {
     let plan = analysis.plan;
-    let window = plan.input.as_of.0.series(1.day()).take_while(|&d| d <= plan.target);
+    let window = plan
+        .input
+        .as_of
+        .0
+        .series(1.day())
+        .take_while(|&d| d <= plan.target);
     let weekdays: Vec<Date> = window.filter(|&d| plan.calendar.is_weekday(d)).collect();
-    let lost: Vec<String> = weekdays.iter().filter(|&&d| !plan.calendar.is_working(d)).map(ToString::to_string).collect();
+    let lost: Vec<String> = weekdays
+        .iter()
+        .filter(|&&d| !plan.calendar.is_working(d))
+        .map(ToString::to_string)
+        .collect();
     if weekdays.is_empty() || (lost.len() as f64) < DENSE_HOLIDAYS * weekdays.len() as f64 {
         return;
     }

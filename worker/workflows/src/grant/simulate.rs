@@ -89,9 +89,15 @@ struct Model<'a> {
     /// Whether a finished task missed the milestone at which it was due.
     missed: Vec<bool>,
     available: f64,
+    /// Whether any work remains.
+    open: bool,
 }
 
-pub(super) fn simulate(plan: &Plan<'_>, bounds: &Bounds<'_>, run: &Run<'_>) -> Result<Outcome, Error> {
+pub(super) fn simulate(
+    plan: &Plan<'_>,
+    bounds: &Bounds<'_>,
+    run: &Run<'_>,
+) -> Result<Outcome, Error> {
     let model = Model::new(plan, bounds);
     let (jobs, runs) = (plan.jobs.len(), plan.input.simulation.runs);
     let mut outcome = Outcome {
@@ -130,7 +136,11 @@ impl<'a> Model<'a> {
         let event = |risk: &&super::input::Risk| Event {
             probability: risk.probability,
             delay: Draw::new(risk.delay),
-            affects: risk.affects.iter().filter_map(|id| plan.position(id)).collect(),
+            affects: risk
+                .affects
+                .iter()
+                .filter_map(|id| plan.position(id))
+                .collect(),
         };
         let missed = plan.jobs.iter().zip(bounds.due).map(|(job, due)| {
             let finished = job.task.actual_finish.map(|d| d.0);
@@ -138,16 +148,26 @@ impl<'a> Model<'a> {
         });
         Self {
             missed: missed.collect(),
-            draws: plan.jobs.iter().map(|job| Draw::new(job.task.duration)).collect(),
+            draws: plan
+                .jobs
+                .iter()
+                .map(|job| Draw::new(job.task.duration))
+                .collect(),
             events: plan.risks.iter().map(event).collect(),
             available: plan.available as f64,
+            open: plan.open(),
             plan,
         }
     }
 
     /// Every draw is made in every run, needed or not, so that a change elsewhere leaves it as it is.
     fn draw(&self, rng: &mut ChaCha8Rng, future: &mut Future) {
-        for ((slot, draw), job) in future.duration.iter_mut().zip(&self.draws).zip(&self.plan.jobs) {
+        for ((slot, draw), job) in future
+            .duration
+            .iter_mut()
+            .zip(&self.draws)
+            .zip(&self.plan.jobs)
+        {
             *slot = draw.sample(rng) * job.scale;
         }
         for (event, happened) in self.events.iter().zip(&mut future.happened) {
@@ -182,7 +202,7 @@ impl<'a> Model<'a> {
     }
 
     fn tally(&self, future: &mut Future, total: f64, bounds: &Bounds<'_>, outcome: &mut Outcome) {
-        let on_time = total <= self.available + SLACK || !self.plan.open();
+        let on_time = total <= self.available + SLACK || !self.open;
         outcome.total.push(total);
         outcome.on_time += u64::from(on_time);
         for (count, &happened) in outcome.happened.iter_mut().zip(&future.happened) {
@@ -195,7 +215,11 @@ impl<'a> Model<'a> {
             outcome.late[v] += u64::from(!job.done && future.finish[v] > bounds.latest[v] + SLACK);
             if let Some(m) = bounds.due[v] {
                 let end = self.plan.milestones[m].end as f64;
-                let met = if job.done { !self.missed[v] } else { future.finish[v] <= end + SLACK };
+                let met = if job.done {
+                    !self.missed[v]
+                } else {
+                    future.finish[v] <= end + SLACK
+                };
                 future.met[m] &= met;
             }
         }
@@ -220,7 +244,8 @@ impl<'a> Model<'a> {
                 latest = latest.min(future.latest[c as usize]);
             }
             future.latest[v] = latest - future.duration[v];
-            outcome.critical[v] += u64::from(!job.done && future.latest[v] - future.start[v] <= tolerance);
+            outcome.critical[v] +=
+                u64::from(!job.done && future.latest[v] - future.start[v] <= tolerance);
         }
     }
 }

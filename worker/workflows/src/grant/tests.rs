@@ -52,5 +52,10 @@ fn p(output: &Value) -> f64 {
 }
 
 fn slot<'a>(output: &'a Value, id: &str) -> &'a Value {
-    output["schedule"].as_array().unwrap().iter().find(|s| s["id"] == id).unwrap()
+    output["schedule"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|s| s["id"] == id)
+        .unwrap()
 }

@@ -45,8 +45,8 @@ pub(super) fn of_path(qualities: &[f64]) -> f64 {
 }
 
 /// Shared neighbours over all neighbours, direction ignored.
-fn jaccard(graph: &Graph, a: u32, b: u32) -> f64 {
-    let (x, y) = (graph.mutual.of(a), graph.mutual.of(b));
+fn jaccard(graph: &Graph, one: u32, other: u32) -> f64 {
+    let (x, y) = (graph.mutual.of(one), graph.mutual.of(other));
     let (mut i, mut j, mut shared) = (0, 0, 0_usize);
     while i < x.len() && j < y.len() {
         match x[i].cmp(&y[j]) {

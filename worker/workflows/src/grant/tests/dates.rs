@@ -13,13 +13,28 @@ fn federal(country: &str) -> Value {
 #[test]
 fn the_march_2027_deadline_has_its_published_milestones() {
     let output = run(&federal("US"));
-    let dates: Vec<(u64, &str, bool)> = output["milestones"].as_array().unwrap().iter()
-        .map(|m| (m["offset"].as_u64().unwrap(), m["date"].as_str().unwrap(), m["rolled"].as_bool().unwrap()))
+    let dates: Vec<(u64, &str, bool)> = output["milestones"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| {
+            (
+                m["offset"].as_u64().unwrap(),
+                m["date"].as_str().unwrap(),
+                m["rolled"].as_bool().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(
         dates,
-        [(90, "2026-12-31", false), (60, "2027-01-29", true), (30, "2027-03-01", false), (14, "2027-03-17", false),
-            (7, "2027-03-24", false), (1, "2027-03-30", false)]
+        [
+            (90, "2026-12-31", false),
+            (60, "2027-01-29", true),
+            (30, "2027-03-01", false),
+            (14, "2027-03-17", false),
+            (7, "2027-03-24", false),
+            (1, "2027-03-30", false)
+        ]
     );
     assert_eq!(output["milestones"][1]["nominal"], "2027-01-30");
     assert_eq!(output["working_days_left"], 87);
@@ -43,7 +58,8 @@ fn observed_and_real_independence_day_are_both_holidays() {
 
 #[test]
 fn two_hundred_deadlines_agree_with_numpy_and_holidays() {
-    let cases: Vec<Value> = serde_json::from_str(include_str!("../../../tests/oracle/calendar.json")).unwrap();
+    let cases: Vec<Value> =
+        serde_json::from_str(include_str!("../../../tests/oracle/calendar.json")).unwrap();
     assert_eq!(cases.len(), 200);
     for case in cases {
         let output = run(&json!({
@@ -54,8 +70,17 @@ fn two_hundred_deadlines_agree_with_numpy_and_holidays() {
         }));
         assert_eq!(output["submission_target"], case["target"], "{case}");
         assert_eq!(output["working_days_left"], case["count"], "{case}");
-        for (ours, theirs) in output["milestones"].as_array().unwrap().iter().zip(case["milestones"].as_array().unwrap()) {
-            assert_eq!(json!([ours["offset"], ours["date"], ours["working_days_left"]]), *theirs, "{case}");
+        for (ours, theirs) in output["milestones"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .zip(case["milestones"].as_array().unwrap())
+        {
+            assert_eq!(
+                json!([ours["offset"], ours["date"], ours["working_days_left"]]),
+                *theirs,
+                "{case}"
+            );
         }
     }
 }
@@ -63,12 +88,15 @@ fn two_hundred_deadlines_agree_with_numpy_and_holidays() {
 #[test]
 fn the_deadlines_own_zone_decides_its_instant() {
     let mut input = plan(&[]);
-    input["opportunity"]["closeDate"] = json!({"date": "2027-03-31", "time": "17:00", "tz": "America/New_York"});
+    input["opportunity"]["closeDate"] =
+        json!({"date": "2027-03-31", "time": "17:00", "tz": "America/New_York"});
     assert_eq!(run(&input)["deadline"]["instant"], "2027-03-31T21:00:00Z");
     // Clocks in New York jump from 02:00 to 03:00 on 2027-03-14; winter time holds the day before.
-    input["opportunity"]["closeDate"] = json!({"date": "2027-03-13", "time": "17:00", "tz": "America/New_York"});
+    input["opportunity"]["closeDate"] =
+        json!({"date": "2027-03-13", "time": "17:00", "tz": "America/New_York"});
     assert_eq!(run(&input)["deadline"]["instant"], "2027-03-13T22:00:00Z");
-    input["opportunity"]["closeDate"] = json!({"date": "2027-03-14", "time": "02:30", "tz": "America/New_York"});
+    input["opportunity"]["closeDate"] =
+        json!({"date": "2027-03-14", "time": "02:30", "tz": "America/New_York"});
     assert_eq!(run(&input)["deadline"]["instant"], "2027-03-14T07:30:00Z");
 }
 
@@ -94,5 +122,8 @@ fn years_without_a_table_are_announced() {
 fn a_calendar_without_working_days_is_refused_not_searched() {
     let mut input = plan(&[]);
     input["calendar"]["blackouts"] = json!([{"from": "0001-01-01", "to": "9000-01-01"}]);
-    assert!(matches!(super::try_run(&input), Err(crate::Error::LimitExceeded { .. })));
+    assert!(matches!(
+        super::try_run(&input),
+        Err(crate::Error::LimitExceeded { .. })
+    ));
 }
