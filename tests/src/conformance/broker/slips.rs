@@ -51,6 +51,7 @@ pub async fn a_fetch_that_is_given_up_loses_nothing(fixture: &Fixture) -> Result
     // So that the fetches below start where it matters: at the question itself.
     ensure!(broker.fetch(&route).await?.is_none());
     publish(&*broker, (0..20).map(|n| slip(&route, n)).collect()).await?;
+    let in_hand = fetched(&*broker, &route).await?;
     for _ in 0..20 {
         let mut fetch = std::pin::pin!(broker.fetch(&route));
         std::future::poll_fn(|context| {
@@ -59,7 +60,12 @@ pub async fn a_fetch_that_is_given_up_loses_nothing(fixture: &Fixture) -> Result
         })
         .await;
     }
-    let mut seen = BTreeSet::new();
+    depth_becomes(&*broker, &route, 19).await?;
+    let mut seen = BTreeSet::from([number(&in_hand.slip)?]);
+    in_hand
+        .acknowledge()
+        .await
+        .context("what is in hand does not suffer")?;
     while seen.len() < 20 {
         let delivery = fetched(&*broker, &route).await?;
         seen.insert(number(&delivery.slip)?);
