@@ -17,10 +17,13 @@ use shared::{
     broker::Published,
     fault::{self, Point},
     model::{Nonce, Route, TypeName},
-    store::verbs::{PublishedSlip, Take, Taken, TakenTask},
+    store::verbs::{PublishedSlip, Take, Taken, TakenTask, Windows},
     wire::Slip,
 };
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::{Semaphore, oneshot},
+    time::Instant,
+};
 use tracing::{debug, info_span, warn};
 
 use crate::app::App;
@@ -102,17 +105,25 @@ impl Dispatcher {
         let Ok(place) = batches.acquire_owned().await else {
             return false;
         };
-        let taken = self.take().await;
-        if taken.tasks.is_empty() {
-            return false;
-        }
-        self.learn(&taken.tasks);
-        let app = Arc::clone(&self.app);
+        let (tell, told) = oneshot::channel();
+        let (app, windows) = (Arc::clone(&self.app), self.windows());
+        // A task of its own: at a stop this loop is dropped where it waits, but
+        // what was taken is still published.
         self.app.tasks.spawn("dispatch-batch", async move {
-            send(&app, taken.tasks).await;
+            let taken = take(&app, windows).await;
+            // Nobody listens any more at a stop.
+            tell.send(News::of(&taken)).ok();
+            if !taken.tasks.is_empty() {
+                send(&app, taken.tasks).await;
+            }
             drop(place);
         });
-        taken.more
+        let Ok(news) = told.await else {
+            return false;
+        };
+        let more = news.more;
+        self.learn(news);
+        more
     }
 
     async fn wait_for_broker(&self) {
@@ -128,29 +139,7 @@ impl Dispatcher {
         }
     }
 
-    /// Step 4. Asks under one nonce until there is an answer, so that what a
-    /// lost answer took is not left lying until its deadline.
-    async fn take(&self) -> Taken {
-        let take = Take {
-            nonce: Nonce::draw(&mut rand::rng()),
-            limit: TAKE,
-            windows: self.windows(),
-            deadline: TAKE_DEADLINE,
-        };
-        let mut pause = BACK_OFF.0;
-        loop {
-            match self.app.store.take_ready(take.clone()).await {
-                Ok(taken) => return taken,
-                Err(error) => {
-                    debug!(%error, "cannot take ready tasks");
-                    tokio::time::sleep(crate::upkeep::jittered(pause)).await;
-                    pause = (pause * 2).min(BACK_OFF.1);
-                }
-            }
-        }
-    }
-
-    fn windows(&self) -> shared::store::verbs::Windows {
+    fn windows(&self) -> Windows {
         let fleet = self.app.fleet.now();
         let options = &self.app.options;
         let limits = window::Limits {
@@ -172,20 +161,61 @@ impl Dispatcher {
         windows
     }
 
-    fn learn(&mut self, tasks: &[TakenTask]) {
-        for task in tasks {
+    fn learn(&mut self, news: News) {
+        let busy = self.busy_until.is_some_and(|until| Instant::now() < until);
+        if news.tasks >= MANY || (busy && news.tasks > 0) {
+            self.busy_until = Some(Instant::now() + BUSY_FOR);
+        }
+        self.learned.extend(news.learned);
+    }
+}
+
+/// What a batch tells the loop that looks for the next.
+struct News {
+    tasks: usize,
+    more: bool,
+    learned: BTreeMap<TypeName, Duration>,
+}
+
+impl News {
+    fn of(taken: &Taken) -> Self {
+        let mut learned = BTreeMap::new();
+        for task in &taken.tasks {
             let Some(run) = task.expected_run else {
                 continue;
             };
-            if let Some(known) = self.learned.get_mut(&task.route.workflow_type) {
-                *known = run;
-            } else {
-                self.learned.insert(task.route.workflow_type.clone(), run);
+            let name = &task.route.workflow_type;
+            if !learned.contains_key(name) {
+                learned.insert(name.clone(), run);
             }
         }
-        let busy = self.busy_until.is_some_and(|until| Instant::now() < until);
-        if busy || tasks.len() >= MANY {
-            self.busy_until = Some(Instant::now() + BUSY_FOR);
+        Self {
+            tasks: taken.tasks.len(),
+            more: taken.more,
+            learned,
+        }
+    }
+}
+
+/// Step 4. Asks under one nonce until there is an answer, so that what a lost
+/// answer took is not left lying until its deadline.
+async fn take(app: &App, windows: Windows) -> Taken {
+    let take = Take {
+        nonce: Nonce::draw(&mut rand::rng()),
+        limit: TAKE,
+        windows,
+        deadline: TAKE_DEADLINE,
+    };
+    let mut pause = BACK_OFF.0;
+    loop {
+        match app.store.take_ready(take.clone()).await {
+            Ok(taken) => return taken,
+            Err(_) if app.stopping.is_cancelled() => return Taken::default(),
+            Err(error) => {
+                debug!(%error, "cannot take ready tasks");
+                tokio::time::sleep(crate::upkeep::jittered(pause)).await;
+                pause = (pause * 2).min(BACK_OFF.1);
+            }
         }
     }
 }

@@ -131,6 +131,12 @@ impl Item {
         });
     }
 
+    /// What follows it everywhere, if it is sound.
+    pub(crate) fn correlation_id(&self, around: &Around) -> Option<String> {
+        let wish = self.wish.as_ref()?;
+        Some(correlation(wish, self.id, around))
+    }
+
     /// Whether it cannot be stored.
     pub(crate) fn is_rejected(&self) -> bool {
         !self.findings.is_empty()
@@ -180,11 +186,7 @@ impl Judged {
 }
 
 fn new_task(planned: &Planned, wish: &Wish, around: &Around) -> NewTask {
-    let correlation_id = wish
-        .correlation_id
-        .clone()
-        .or_else(|| around.correlation_id.clone())
-        .unwrap_or_else(|| planned.id.to_string());
+    let correlation_id = correlation(wish, planned.id, around);
     NewTask {
         id: planned.id,
         spec: TaskSpec {
@@ -204,6 +206,16 @@ fn new_task(planned: &Planned, wish: &Wish, around: &Around) -> NewTask {
         },
         input: Json::from_value(&planned.input),
     }
+}
+
+/// What follows the task everywhere: what it asks for, else the client's
+/// request id, else its own id.
+fn correlation(wish: &Wish, id: TaskId, around: &Around) -> String {
+    let given = wish
+        .correlation_id
+        .as_ref()
+        .or(around.correlation_id.as_ref());
+    given.cloned().unwrap_or_else(|| id.to_string())
 }
 
 /// The shard in which a tenant lives whole. One shard is all there is until

@@ -13,7 +13,7 @@ use axum::{
 use serde::Serialize;
 use serde_json::{Value, json};
 use shared::model::{Json, Status, TaskId, plan};
-use tracing::{debug, info};
+use tracing::info;
 
 use super::{
     body::{Body, Documents, Media, off_thread},
@@ -56,7 +56,8 @@ pub(super) async fn one(
     let reply = |judged: &Judged| single_reply(judged.items[0].id);
     let stored = intake::store(&app, &mut judged, &around, keyed.as_ref(), (true, &reply)).await?;
     let id = judged.items[0].id;
-    debug!(task_id = %id, correlation_id = around.correlation_id, "accepted");
+    let correlation_id = judged.items[0].correlation_id(&around);
+    info!(task_id = %id, correlation_id, "accepted");
     let location = match &stored {
         Stored::New(_) => Some(self_link(id)),
         Stored::Replayed(first) => link_of(first),
