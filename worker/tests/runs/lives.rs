@@ -18,10 +18,9 @@ use shared::{
         verbs::Mode,
     },
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use worker::{Handler, HandlerError, Options, Registry, Run, describe, options::MetricsText};
 
-use crate::stand::{Job, Stand, until, within};
+use crate::stand::{Job, Stand, get, until, within};
 
 fn long() -> Job {
     Job::new("diagnostic.sleep", json!({"ms": 60_000}))
@@ -182,17 +181,6 @@ async fn a_worker_is_seen_with_its_types_and_what_it_runs() {
             .any(|info| info.name.as_str() == "diagnostic.noop")
     );
     stand.end().await;
-}
-
-async fn get(worker: &worker::Handle, path: &str) -> String {
-    let mut stream = tokio::net::TcpStream::connect(worker.listening().unwrap())
-        .await
-        .unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ use shared::{
     wire::{Slip, Ticket},
 };
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use worker::{Handle, Options, Registry, Seams, Worker};
 
 /// Far longer than anything here takes, so that only a fault reaches it.
@@ -121,8 +122,17 @@ impl Stand {
     }
 
     pub(crate) async fn worker_with(&self, options: Options, registry: Registry) -> Handle {
+        self.worker_on(self.store.clone(), options, registry).await
+    }
+
+    pub(crate) async fn worker_on(
+        &self,
+        store: Arc<dyn Store>,
+        options: Options,
+        registry: Registry,
+    ) -> Handle {
         let seams = Seams {
-            store: self.store.clone(),
+            store,
             broker: self.broker.clone(),
             clock: Arc::new(SystemClock),
         };
@@ -215,6 +225,18 @@ pub(crate) async fn until(mut holds: impl AsyncFnMut() -> bool) -> bool {
 /// What comes out of `work`, if it comes in time.
 pub(crate) async fn within<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(PATIENCE, work).await.ok()
+}
+
+/// What the worker answers on its own port.
+pub(crate) async fn get(worker: &Handle, path: &str) -> String {
+    let mut stream = tokio::net::TcpStream::connect(worker.listening().unwrap())
+        .await
+        .unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
 }
 
 async fn dispatch(store: &dyn Store, broker: &dyn Broker, bundle: usize) {

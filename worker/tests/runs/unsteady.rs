@@ -1,0 +1,116 @@
+//! A store that is away when told to be, or executes a verb and loses its
+//! answer.
+//!
+//! Invariant: what is executed is executed by the real store behind it.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use shared::{
+    model::{TaskId, TaskView, TenantId, WorkerId},
+    store::{
+        Error, Result, Store,
+        query::{Counts, Page, TaskQuery, TypeInfo, WorkerView},
+        signal::Signals,
+        verbs::{
+            Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply,
+            ModeAsked, ModeState, PublishedSlip, Release, Renew, Renewal, Requeue, Retry,
+            RetryOutcome, Submission, Submitted, Sweep, Swept, Take, Taken,
+        },
+    },
+};
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Unsteady {
+    real: Arc<dyn Store>,
+    away: AtomicBool,
+    losing: Mutex<HashMap<&'static str, u32>>,
+}
+
+impl Unsteady {
+    pub(crate) fn new(real: Arc<dyn Store>) -> Arc<Self> {
+        Arc::new(Self {
+            real,
+            away: AtomicBool::new(false),
+            losing: Mutex::default(),
+        })
+    }
+
+    /// From now on every call fails without being executed, or none.
+    pub(crate) fn away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
+    }
+
+    /// The next answers of this verb are lost after it was executed.
+    pub(crate) fn lose(&self, verb: &'static str, answers: u32) {
+        self.losing.lock().unwrap().insert(verb, answers);
+    }
+
+    /// Whether every answer that was to be lost is lost.
+    pub(crate) fn lost_all(&self) -> bool {
+        self.losing.lock().unwrap().values().all(|left| *left == 0)
+    }
+
+    fn before(&self) -> Result<()> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(Error::Unavailable("it was told to be away".into()));
+        }
+        Ok(())
+    }
+
+    fn after<T>(&self, verb: &'static str, answer: T) -> Result<T> {
+        match self.losing.lock().unwrap().get_mut(verb) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                Err(Error::Unavailable("its answer was lost".into()))
+            }
+            _ => Ok(answer),
+        }
+    }
+}
+
+macro_rules! pass_on {
+    ($($verb:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*) => {
+        #[async_trait]
+        impl Store for Unsteady {
+            $(async fn $verb(&self, $($argument: $kind),*) -> Result<$answer> {
+                self.before()?;
+                let answer = self.real.$verb($($argument),*).await?;
+                self.after(stringify!($verb), answer)
+            })*
+        }
+    };
+}
+
+pass_on! {
+    submit(submission: Submission) -> Submitted;
+    take_ready(take: Take) -> Taken;
+    published(slips: Vec<PublishedSlip>) -> ();
+    claim(claim: Claim) -> ClaimReply;
+    renew(renew: Renew) -> Vec<Renewal>;
+    finish(finish: Finish) -> FinishReply;
+    release(release: Release) -> Vec<bool>;
+    cancel(cancel: Cancel) -> Vec<CancelOutcome>;
+    retry(retry: Retry) -> Vec<RetryOutcome>;
+    sweep(sweep: Sweep) -> Swept;
+    requeue(requeue: Requeue) -> u32;
+    set_mode(asked: ModeAsked) -> ModeState;
+    mode() -> ModeState;
+    heartbeat(beat: Beat) -> BeatReply;
+    farewell(worker: &WorkerId) -> ();
+    announce(types: Vec<TypeInfo>) -> ();
+    types() -> Vec<TypeInfo>;
+    workers() -> Vec<WorkerView>;
+    task(tenant: &TenantId, id: TaskId) -> Option<TaskView>;
+    tasks(query: TaskQuery) -> Page;
+    counts(tenant: &TenantId) -> Counts;
+    ping() -> ();
+    signals() -> Box<dyn Signals>;
+}
