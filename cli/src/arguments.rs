@@ -20,13 +20,13 @@ Exit codes: 0 done, 1 a watched task failed, 2 wrong usage or configuration, 3 r
 /// A distributed worker fleet over a message broker: workers pull a task only when they have room for it.
 #[derive(Debug, Parser)]
 #[command(name = "zerogate", version, about, after_help = AFTER, max_term_width = 110)]
-pub struct Program {
+pub(crate) struct Program {
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run everything in this one process: no broker or database to install
     Dev(Settings),
     /// Run two real workflows and what depends on them, embedded, and print what they found
@@ -40,17 +40,17 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-pub struct Demo {
+pub(crate) struct Demo {
     /// Stay up after the result, so that you can look around
     #[arg(long)]
-    pub keep: bool,
+    pub(crate) keep: bool,
     #[command(flatten)]
-    pub settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 /// The commands that talk to a running coordinator.
 #[derive(Debug, Subcommand)]
-pub enum ClientCommand {
+pub(crate) enum ClientCommand {
     /// Submit one task or many, from a file or standard input
     Submit(Submit),
     /// Show one task, or the whole system
@@ -75,17 +75,22 @@ pub enum ClientCommand {
 
 /// Where the coordinator is, and how to print what it says.
 #[derive(Clone, Debug, Args)]
-pub struct Connection {
+pub(crate) struct Connection {
     /// The coordinator's address
-    #[arg(long, env = "ZEROGATE_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
-    pub url: String,
+    #[arg(
+        long,
+        env = "ZEROGATE_URL",
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL"
+    )]
+    pub(crate) url: String,
     /// How to print the answer
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
-    pub output: Output,
+    pub(crate) output: Output,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub(crate) enum Output {
     /// For people
     Table,
     /// For machines: the answer's JSON
@@ -93,87 +98,87 @@ pub enum Output {
 }
 
 #[derive(Debug, Args)]
-pub struct Submit {
+pub(crate) struct Submit {
     /// The workflow type; then --input holds its input. Without it, --input holds whole submissions:
     /// an object, an array, {"tasks": [...]}, or one a line
-    pub workflow_type: Option<String>,
+    pub(crate) workflow_type: Option<String>,
     /// The file to read; - is standard input
     #[arg(long, short, default_value = "-", value_name = "FILE")]
-    pub input: PathBuf,
+    pub(crate) input: PathBuf,
     /// critical, high, medium or low
     #[arg(long, requires = "workflow_type")]
-    pub priority: Option<String>,
+    pub(crate) priority: Option<String>,
     /// A task that must finish first; may be repeated
     #[arg(long, value_name = "TASK", requires = "workflow_type")]
-    pub depends_on: Vec<String>,
+    pub(crate) depends_on: Vec<String>,
     /// A mark for lists and filters; may be repeated
     #[arg(long, value_name = "KEY=VALUE", requires = "workflow_type")]
-    pub label: Vec<String>,
+    pub(crate) label: Vec<String>,
     /// A key under which repeating the request is harmless
     #[arg(long, value_name = "KEY")]
-    pub idempotency_key: Option<String>,
+    pub(crate) idempotency_key: Option<String>,
     /// Take the good ones of many and report the rest, instead of all or nothing
     #[arg(long)]
-    pub partial: bool,
+    pub(crate) partial: bool,
     /// Only check; submit nothing
     #[arg(long, conflicts_with = "wait")]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
     /// Follow the tasks until they end
     #[arg(long, short)]
-    pub wait: bool,
+    pub(crate) wait: bool,
     #[command(flatten)]
-    pub connection: Connection,
+    pub(crate) connection: Connection,
 }
 
 #[derive(Debug, Args)]
-pub struct Status {
+pub(crate) struct Status {
     /// The task; without it, the system
-    pub task: Option<String>,
+    pub(crate) task: Option<String>,
     #[command(flatten)]
-    pub connection: Connection,
+    pub(crate) connection: Connection,
 }
 
 #[derive(Debug, Args)]
-pub struct Watch {
+pub(crate) struct Watch {
     /// The tasks; without any, all of the queue until nothing is pending or running
-    pub tasks: Vec<String>,
+    pub(crate) tasks: Vec<String>,
     #[command(flatten)]
-    pub connection: Connection,
+    pub(crate) connection: Connection,
 }
 
 #[derive(Debug, Args)]
-pub struct Cancel {
+pub(crate) struct Cancel {
     /// The tasks
     #[arg(required = true)]
-    pub tasks: Vec<String>,
+    pub(crate) tasks: Vec<String>,
     /// Why, for the record
     #[arg(long, default_value = "")]
-    pub reason: String,
+    pub(crate) reason: String,
     #[command(flatten)]
-    pub connection: Connection,
+    pub(crate) connection: Connection,
 }
 
 #[derive(Debug, Args)]
-pub struct Retry {
+pub(crate) struct Retry {
     /// The tasks
     #[arg(required = true)]
-    pub tasks: Vec<String>,
+    pub(crate) tasks: Vec<String>,
     #[command(flatten)]
-    pub connection: Connection,
+    pub(crate) connection: Connection,
 }
 
 #[derive(Debug, Args)]
-pub struct Emergency {
+pub(crate) struct Emergency {
     /// Why, for the record
     #[arg(long, default_value = "")]
-    pub reason: String,
+    pub(crate) reason: String,
     #[command(flatten)]
-    pub connection: Connection,
+    pub(crate) connection: Connection,
 }
 
 impl ClientCommand {
     /// Where to go and how to print.
-    pub fn connection(&self) -> &Connection {
+    pub(crate) fn connection(&self) -> &Connection {
         match self {
             Self::Submit(command) => &command.connection,
             Self::Status(command) => &command.connection,

@@ -3,11 +3,11 @@
 //! Each is: build a request, send it, show the answer as a table for people or
 //! as the answer's own JSON for machines.
 
-pub mod http;
-pub mod table;
+pub(crate) mod http;
+pub(crate) mod table;
 
-pub mod submission;
-pub mod watch;
+pub(crate) mod submission;
+pub(crate) mod watch;
 
 use std::process::ExitCode;
 
@@ -21,7 +21,7 @@ use crate::{
 use http::Api;
 
 /// Runs one client command.
-pub fn run(command: &ClientCommand) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(command: &ClientCommand) -> anyhow::Result<ExitCode> {
     let connection = command.connection();
     let api = Api::new(&connection.url);
     let output = connection.output;
@@ -71,7 +71,11 @@ fn submit(api: &Api, submit: &Submit) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::from(crate::exit::REFUSED));
     }
-    if submit.wait { watch::run(api, &tasks, output) } else { Ok(ExitCode::SUCCESS) }
+    if submit.wait {
+        watch::run(api, &tasks, output)
+    } else {
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 fn status(api: &Api, status: &Status) -> anyhow::Result<ExitCode> {
@@ -87,11 +91,23 @@ fn status(api: &Api, status: &Status) -> anyhow::Result<ExitCode> {
 
 fn cancel(api: &Api, cancel: &Cancel) -> anyhow::Result<ExitCode> {
     let body = json!({"reason": cancel.reason});
-    each(api, &cancel.tasks, "cancel", &body, cancel.connection.output)
+    each(
+        api,
+        &cancel.tasks,
+        "cancel",
+        &body,
+        cancel.connection.output,
+    )
 }
 
 fn retry(api: &Api, retry: &Retry) -> anyhow::Result<ExitCode> {
-    each(api, &retry.tasks, "retry", &json!({}), retry.connection.output)
+    each(
+        api,
+        &retry.tasks,
+        "retry",
+        &json!({}),
+        retry.connection.output,
+    )
 }
 
 /// Does the same to several tasks; a refusal of one does not keep the others
@@ -105,7 +121,10 @@ fn each(
 ) -> anyhow::Result<ExitCode> {
     let (mut answers, mut refused) = (Vec::new(), Vec::new());
     for task in tasks {
-        match api.post(&format!("/api/workflows/tasks/{}/{action}", http::segment(task)?), body) {
+        match api.post(
+            &format!("/api/workflows/tasks/{}/{action}", http::segment(task)?),
+            body,
+        ) {
             Ok(answer) => answers.push(answer),
             Err(failure) if failure.code == crate::exit::REFUSED => {
                 refused.push(format!("{task}: {failure}"));
@@ -128,7 +147,7 @@ fn emergency(api: &Api, action: &str, emergency: &Emergency) -> anyhow::Result<E
 }
 
 /// The exit code of tasks that ended with these statuses.
-pub fn verdict<'a>(mut statuses: impl Iterator<Item = &'a str>) -> ExitCode {
+pub(crate) fn verdict<'a>(mut statuses: impl Iterator<Item = &'a str>) -> ExitCode {
     if statuses.all(|status| status == "completed") {
         ExitCode::SUCCESS
     } else {
@@ -137,6 +156,6 @@ pub fn verdict<'a>(mut statuses: impl Iterator<Item = &'a str>) -> ExitCode {
 }
 
 /// A wrong use of the command line that clap could not see.
-pub fn usage(message: impl Into<String>) -> Failure {
+pub(crate) fn usage(message: impl Into<String>) -> Failure {
     Failure::new(USAGE, message)
 }

@@ -21,7 +21,7 @@ use crate::exit::{Failure, USAGE};
 /// the help texts.
 #[derive(Clone, Debug, Default, Args, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Settings {
+pub(crate) struct Settings {
     /// A TOML file with any of these options
     #[arg(long, env = "ZEROGATE_CONFIG", value_name = "FILE")]
     #[serde(skip)]
@@ -33,10 +33,20 @@ pub struct Settings {
     #[arg(long, env = "ZEROGATE_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// RabbitMQ, such as amqp://user:password@host:5672/vhost (amqps:// for TLS)
-    #[arg(long, env = "ZEROGATE_AMQP_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "ZEROGATE_AMQP_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     amqp_url: Option<String>,
     /// Redis or Valkey, such as redis://:password@host:6379/0 (rediss:// for TLS)
-    #[arg(long, env = "ZEROGATE_REDIS_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "ZEROGATE_REDIS_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     redis_url: Option<String>,
     /// Kind of the task queues on RabbitMQ: classic or quorum [default: classic]
     #[arg(long, env = "ZEROGATE_QUEUE_TYPE", value_name = "KIND")]
@@ -82,39 +92,44 @@ pub struct Settings {
 
 /// Where the real services are.
 #[derive(Clone, Debug)]
-pub struct Services {
-    pub amqp_url: String,
-    pub redis_url: String,
-    pub queue_type: QueueType,
+pub(crate) struct Services {
+    pub(crate) amqp_url: String,
+    pub(crate) redis_url: String,
+    pub(crate) queue_type: QueueType,
 }
 
 /// The options as they hold, checked.
 #[derive(Clone, Debug)]
-pub struct Configuration {
-    pub listen: Option<SocketAddr>,
-    pub data_dir: PathBuf,
+pub(crate) struct Configuration {
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) data_dir: PathBuf,
     amqp_url: Option<String>,
     redis_url: Option<String>,
     queue_type: QueueType,
-    pub concurrency: u32,
-    pub worker_name: Option<String>,
-    pub lease: Duration,
-    pub renew: Duration,
-    pub republish: Duration,
-    pub retention: Duration,
-    pub drain: Duration,
-    pub bundle: Duration,
-    pub log_format: LogFormat,
-    pub log: String,
-    pub diagnostics: bool,
-    pub faults: Vec<Point>,
+    pub(crate) concurrency: u32,
+    pub(crate) worker_name: Option<String>,
+    pub(crate) lease: Duration,
+    pub(crate) renew: Duration,
+    pub(crate) republish: Duration,
+    pub(crate) retention: Duration,
+    pub(crate) drain: Duration,
+    pub(crate) bundle: Duration,
+    pub(crate) log_format: LogFormat,
+    pub(crate) log: String,
+    pub(crate) diagnostics: bool,
+    pub(crate) faults: Vec<Point>,
 }
 
 impl Settings {
     /// Joins flags, environment and file, fills in the defaults, and checks
     /// the whole. Every problem is reported at once.
-    pub fn resolve(self) -> Result<Configuration, Failure> {
-        let file = self.config.as_deref().map(read_file).transpose()?.unwrap_or_default();
+    pub(crate) fn resolve(self) -> Result<Configuration, Failure> {
+        let file = self
+            .config
+            .as_deref()
+            .map(read_file)
+            .transpose()?
+            .unwrap_or_default();
         let given = self.or(file);
         let mut problems = Vec::new();
         let configuration = given.fill_in(&mut problems);
@@ -122,24 +137,27 @@ impl Settings {
         if problems.is_empty() {
             Ok(configuration)
         } else {
-            Err(Failure::new(USAGE, format!("configuration: {}", problems.join("; "))))
+            Err(Failure::new(
+                USAGE,
+                format!("configuration: {}", problems.join("; ")),
+            ))
         }
     }
 
     /// A listening address to use where none was given.
-    pub fn or_listen(mut self, listen: SocketAddr) -> Self {
+    pub(crate) fn or_listen(mut self, listen: SocketAddr) -> Self {
         self.listen = self.listen.or(Some(listen));
         self
     }
 
     /// A data directory to use where none was given.
-    pub fn or_data_dir(mut self, data_dir: &Path) -> Self {
+    pub(crate) fn or_data_dir(mut self, data_dir: &Path) -> Self {
         self.data_dir = self.data_dir.or_else(|| Some(data_dir.to_owned()));
         self
     }
 
     /// A log filter to use where none was given.
-    pub fn or_log(mut self, filter: &str) -> Self {
+    pub(crate) fn or_log(mut self, filter: &str) -> Self {
         self.log = self.log.or_else(|| Some(filter.to_owned()));
         self
     }
@@ -174,7 +192,9 @@ impl Settings {
             "classic" => QueueType::Classic,
             "quorum" => QueueType::Quorum,
             other => {
-                problems.push(format!("queue-type: `{other}` is neither classic nor quorum"));
+                problems.push(format!(
+                    "queue-type: `{other}` is neither classic nor quorum"
+                ));
                 QueueType::Classic
             }
         };
@@ -187,7 +207,9 @@ impl Settings {
         }
         Configuration {
             listen: self.listen,
-            data_dir: self.data_dir.unwrap_or_else(|| PathBuf::from("zerogate-data")),
+            data_dir: self
+                .data_dir
+                .unwrap_or_else(|| PathBuf::from("zerogate-data")),
             amqp_url: self.amqp_url,
             redis_url: self.redis_url,
             queue_type,
@@ -212,11 +234,11 @@ impl Settings {
 
 impl Configuration {
     /// The loopback address of a coordinator that was not told another.
-    pub const LISTEN: SocketAddr =
+    pub(crate) const LISTEN: SocketAddr =
         SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 
     /// Where RabbitMQ and Redis are, for the roles that need them.
-    pub fn services(&self) -> Result<Services, Failure> {
+    pub(crate) fn services(&self) -> Result<Services, Failure> {
         let missing = |flag: &str, variable: &str, example: &str| {
             let text = format!(
                 "this role needs {flag} or {variable}, such as {example}; \
@@ -225,12 +247,24 @@ impl Configuration {
             Failure::new(USAGE, text)
         };
         let amqp_url = self.amqp_url.clone().ok_or_else(|| {
-            missing("--amqp-url", "ZEROGATE_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/%2f")
+            missing(
+                "--amqp-url",
+                "ZEROGATE_AMQP_URL",
+                "amqp://guest:guest@127.0.0.1:5672/%2f",
+            )
         })?;
         let redis_url = self.redis_url.clone().ok_or_else(|| {
-            missing("--redis-url", "ZEROGATE_REDIS_URL", "redis://127.0.0.1:6379/0")
+            missing(
+                "--redis-url",
+                "ZEROGATE_REDIS_URL",
+                "redis://127.0.0.1:6379/0",
+            )
         })?;
-        Ok(Services { amqp_url, redis_url, queue_type: self.queue_type })
+        Ok(Services {
+            amqp_url,
+            redis_url,
+            queue_type: self.queue_type,
+        })
     }
 
     fn check(&self, problems: &mut Vec<String>) {
@@ -247,7 +281,8 @@ impl Configuration {
             problems.push("republish-ms: must be at least 100".into());
         }
         if self.bundle > Duration::from_secs(1) {
-            problems.push("bundle-ms: must be at most 1000; a task of a second travels alone".into());
+            problems
+                .push("bundle-ms: must be at most 1000; a task of a second travels alone".into());
         }
         if let Some(listen) = self.listen
             && !listen.ip().is_loopback()
@@ -285,10 +320,20 @@ mod tests {
     #[test]
     fn a_flag_beats_the_file_and_the_file_beats_the_default() {
         let file = from_toml("concurrency = 4\nlease-ms = 30000\ndiagnostics = true").unwrap();
-        let flags = Settings { concurrency: Some(7), ..Settings::default() };
+        let flags = Settings {
+            concurrency: Some(7),
+            ..Settings::default()
+        };
         let mut problems = Vec::new();
         let holds = flags.or(file).fill_in(&mut problems);
-        assert_eq!((holds.concurrency, holds.lease.as_secs(), holds.renew.as_secs()), (7, 30, 5));
+        assert_eq!(
+            (
+                holds.concurrency,
+                holds.lease.as_secs(),
+                holds.renew.as_secs()
+            ),
+            (7, 30, 5)
+        );
         assert!(holds.diagnostics && problems.is_empty());
     }
 

@@ -26,7 +26,7 @@ const SOURCE: &str = "16";
 const TARGET: &str = "26";
 
 /// Runs the demo and chooses the exit code.
-pub fn run(demo: Demo) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(demo: Demo) -> anyhow::Result<ExitCode> {
     let scratch = Scratch::new()?;
     let settings = demo.settings.or_listen(([127, 0, 0, 1], 0).into());
     let configuration = settings.or_data_dir(&scratch.0).or_log("warn").resolve()?;
@@ -38,10 +38,14 @@ async fn show(configuration: Configuration, keep: bool) -> anyhow::Result<ExitCo
     let started = Instant::now();
     let embedded = dev::Embedded::start(configuration).await?;
     let url = format!("http://{}", embedded.address());
-    eprintln!("Zero Gate is up at {url}, in this one process: coordinator, worker, store and broker.\n");
+    eprintln!(
+        "Zero Gate is up at {url}, in this one process: coordinator, worker, store and broker.\n"
+    );
     let told = {
         let url = url.clone();
-        tokio::task::spawn_blocking(move || tell(&url)).await.context("the demo panicked")?
+        tokio::task::spawn_blocking(move || tell(&url))
+            .await
+            .context("the demo panicked")?
     };
     if told.is_ok() && keep {
         eprintln!("\nStill up at {url}; Ctrl-C ends it.");
@@ -49,8 +53,15 @@ async fn show(configuration: Configuration, keep: bool) -> anyhow::Result<ExitCo
     }
     embedded.end().await;
     let all_completed = told?;
-    eprintln!("\nFrom start to end: {:.1} s.", started.elapsed().as_secs_f64());
-    Ok(if all_completed { ExitCode::SUCCESS } else { ExitCode::from(TASK_FAILED) })
+    eprintln!(
+        "\nFrom start to end: {:.1} s.",
+        started.elapsed().as_secs_f64()
+    );
+    Ok(if all_completed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(TASK_FAILED)
+    })
 }
 
 /// Submits, follows and explains; blocking, as every client is.
@@ -59,7 +70,8 @@ fn tell(url: &str) -> Result<bool, Failure> {
     let answer = api.post("/api/workflows/submit/bulk", &submission())?;
     let tasks = watch::follow(&api, &submission::accepted(&answer))?;
     let print = |text: &str| {
-        table::line(text).map_err(|error| Failure::new(TASK_FAILED, format!("standard output: {error}")))
+        table::line(text)
+            .map_err(|error| Failure::new(TASK_FAILED, format!("standard output: {error}")))
     };
     for (task, title) in tasks.iter().zip(TITLES) {
         print(&format!("\n=== {title}\n"))?;
@@ -70,7 +82,10 @@ fn tell(url: &str) -> Result<bool, Failure> {
             _ => print(&table::task(task))?,
         }
     }
-    print(&format!("\n=== What was asked of the fleet\n\n{}", table::queue(&api.get("/api/workflows/queue")?)))?;
+    print(&format!(
+        "\n=== What was asked of the fleet\n\n{}",
+        table::queue(&api.get("/api/workflows/queue")?)
+    ))?;
     Ok(tasks.iter().all(|task| task["status"] == "completed"))
 }
 
@@ -89,7 +104,7 @@ fn submission() -> Value {
     introducer["query"]["source"] = json!({"$result": "network", "pointer": "/paths/0/nodes/1"});
     let plan = workflows::sample_grant();
     let mut late = plan.clone();
-    late["as_of"] = json!({"$result": "plan", "pointer": "/latest_safe_start/value"});
+    late["as_of"] = json!({"$result": "plan", "pointer": "/latest_safe_start"});
     json!({"tasks": [
         {"ref": "network", "workflow_type": "relationship_mapping", "input": network},
         {"ref": "introducer", "workflow_type": "relationship_mapping", "priority": "high", "input": introducer},

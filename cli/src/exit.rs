@@ -8,27 +8,30 @@
 use std::process::ExitCode;
 
 /// A watched task did not complete.
-pub const TASK_FAILED: u8 = 1;
+pub(crate) const TASK_FAILED: u8 = 1;
 /// The command line, the environment or the file says something impossible.
-pub const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 /// The coordinator understood and refused.
-pub const REFUSED: u8 = 3;
+pub(crate) const REFUSED: u8 = 3;
 /// Nobody answered, or the answer was a failure of the service.
-pub const UNAVAILABLE: u8 = 4;
+pub(crate) const UNAVAILABLE: u8 = 4;
 
 /// An error that knows its exit code.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The process ends with it.
-    pub code: u8,
+    pub(crate) code: u8,
     /// What to tell the user.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 impl Failure {
     /// A failure with this code and message.
-    pub fn new(code: u8, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+    pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
     }
 }
 
@@ -41,8 +44,10 @@ impl std::fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// Writes the error to standard error and chooses the exit code.
-pub fn report(error: &anyhow::Error) -> ExitCode {
-    let code = error.downcast_ref::<Failure>().map_or(UNAVAILABLE, |failure| failure.code);
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    let code = error
+        .downcast_ref::<Failure>()
+        .map_or(UNAVAILABLE, |failure| failure.code);
     eprintln!("zerogate: {error:#}");
     ExitCode::from(code)
 }

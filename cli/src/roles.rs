@@ -1,9 +1,9 @@
 //! The long-running roles: each connects its parts, waits for a signal, and
 //! ends in good order.
 
-pub mod coordinator;
-pub mod dev;
-pub mod worker;
+pub(crate) mod coordinator;
+pub(crate) mod dev;
+pub(crate) mod worker;
 
-pub mod assembly;
-pub mod signals;
+pub(crate) mod assembly;
+pub(crate) mod signals;

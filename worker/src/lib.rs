@@ -1,1 +1,61 @@
-//! Placeholder.
+//! The worker of Zero Gate.
+//!
+//! ```text
+//!  1 submit ─▶ 2 validate ─▶ 3 store ─▶ 4 dispatch ─▶ 5 broker          (coordinator)
+//!                                                       │ slip, bell
+//!                                                       ▼
+//!            ┌───────────────────────────────  6 gate: a permit, or the shortage
+//!            │                                          │ permit
+//!            │                                          ▼
+//!   permit   │                                 fetch: one slip
+//!   returned │                                          │
+//!            │                                          ▼
+//!            │   7 execute: decode ─▶ claim ─▶ acknowledge ─▶ prepare ─▶ attempt ─▶ classify
+//!            │                                                               │
+//!            └──────────────  8 report ─▶ settle  ◀──────────────────────────┘
+//!                             │
+//!                             ▼
+//!                      9 resolve (inside the store's finish) ─▶ step 4
+//! ```
+//!
+//! Steps 6, 7 and 8 happen here. Read in this order: [`handler`] is what a
+//! team implements; [`gate`] decides whether anything may start; `fetch` turns
+//! permits into slips; `execute` turns slips into reports; `ledger` carries
+//! claims and reports to the store; `leases` keeps what runs alive; `service`
+//! starts and drains it all.
+//!
+//! Invariant: a worker owns nothing that it cannot run now. It takes no
+//! message without a permit, runs nothing without a lease, and reports only
+//! under the token of that lease.
+//!
+//! Deliberately absent: HTTP for clients, configuration, and any knowledge of
+//! which store or broker stands behind the seams.
+
+pub mod handler;
+pub mod registry;
+
+mod fetch;
+pub mod gate;
+
+mod execute;
+
+mod batch;
+mod leases;
+mod ledger;
+
+mod conditions;
+mod figures;
+mod heartbeat;
+mod vitals;
+
+mod http;
+pub mod options;
+pub mod service;
+
+pub mod builtin;
+pub mod diagnostic;
+
+pub use handler::{Control, Handler, HandlerError, Problem, Run, describe};
+pub use options::Options;
+pub use registry::Registry;
+pub use service::{DrainReport, Handle, Seams, Worker};

@@ -18,7 +18,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// A coordinator somewhere.
 #[derive(Debug)]
-pub struct Api {
+pub(crate) struct Api {
     agent: Agent,
     base: String,
 }
@@ -27,33 +27,36 @@ type Answer = Result<Value, Failure>;
 
 impl Api {
     /// The coordinator at this address.
-    pub fn new(url: &str) -> Self {
+    pub(crate) fn new(url: &str) -> Self {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(ANSWER_WITHIN))
             .build()
             .into();
-        Self { agent, base: url.trim_end_matches('/').to_owned() }
+        Self {
+            agent,
+            base: url.trim_end_matches('/').to_owned(),
+        }
     }
 
     /// GET, as JSON.
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.read(self.agent.get(format!("{}{path}", self.base)).call())
     }
 
     /// GET of a task that answers when the task has ended, or after `seconds`.
-    pub fn get_when_ended(&self, path: &str, seconds: u32) -> Answer {
+    pub(crate) fn get_when_ended(&self, path: &str, seconds: u32) -> Answer {
         let request = self.agent.get(format!("{}{path}", self.base));
         self.read(request.header("Prefer", format!("wait={seconds}")).call())
     }
 
     /// POST of JSON.
-    pub fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
         self.post_idempotent(path, body, None)
     }
 
     /// POST of JSON under an idempotency key.
-    pub fn post_idempotent(&self, path: &str, body: &Value, key: Option<&str>) -> Answer {
+    pub(crate) fn post_idempotent(&self, path: &str, body: &Value, key: Option<&str>) -> Answer {
         let mut request = self.agent.post(format!("{}{path}", self.base));
         if let Some(key) = key {
             request = request.header("Idempotency-Key", key);
@@ -79,7 +82,11 @@ impl Api {
         if status.is_success() {
             return Ok(body);
         }
-        let code = if status.is_client_error() { REFUSED } else { UNAVAILABLE };
+        let code = if status.is_client_error() {
+            REFUSED
+        } else {
+            UNAVAILABLE
+        };
         Err(Failure::new(code, sentence(status.as_u16(), &body)))
     }
 }
@@ -88,7 +95,12 @@ impl Api {
 fn sentence(status: u16, problem: &Value) -> String {
     let text = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default();
     let mut lines = vec![format!("{} ({status}): {}", text("title"), text("detail"))];
-    for error in problem.get("errors").and_then(Value::as_array).into_iter().flatten() {
+    for error in problem
+        .get("errors")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let part = |key: &str| error.get(key).and_then(Value::as_str).unwrap_or_default();
         lines.push(format!("  {}: {}", part("pointer"), part("detail")));
     }
@@ -96,11 +108,13 @@ fn sentence(status: u16, problem: &Value) -> String {
 }
 
 /// A text as one segment of a path.
-pub fn segment(text: &str) -> Result<&str, Failure> {
+pub(crate) fn segment(text: &str) -> Result<&str, Failure> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if !text.is_empty() && text.chars().all(plain) {
         Ok(text)
     } else {
-        Err(usage(format!("`{text}` is not a task id; copy it from `zerogate submit` or `zerogate status`")))
+        Err(usage(format!(
+            "`{text}` is not a task id; copy it from `zerogate submit` or `zerogate status`"
+        )))
     }
 }

@@ -14,29 +14,35 @@ use super::usage;
 
 /// A request that is ready to be sent.
 #[derive(Debug)]
-pub struct Request {
+pub(crate) struct Request {
     /// Path and query.
-    pub path: String,
+    pub(crate) path: String,
     /// The body.
-    pub body: Value,
+    pub(crate) body: Value,
 }
 
 const ONE: &str = "/api/workflows/submit";
 const MANY: &str = "/api/workflows/submit/bulk";
 
 /// Reads the input and builds the request that the arguments describe.
-pub fn read(submit: &Submit) -> Result<Request, Failure> {
+pub(crate) fn read(submit: &Submit) -> Result<Request, Failure> {
     let dry_run = if submit.dry_run { "?dry_run=true" } else { "" };
     if let Some(workflow_type) = &submit.workflow_type {
         let body = one(submit, workflow_type)?;
-        return Ok(Request { path: format!("{ONE}{dry_run}"), body });
+        return Ok(Request {
+            path: format!("{ONE}{dry_run}"),
+            body,
+        });
     }
     let name = name_of(&submit.input);
     let mut parsed = parse_many(&text_of(&submit.input)?, &name)?;
     if let [only] = &mut parsed[..]
         && only.get("tasks").is_none()
     {
-        return Ok(Request { path: format!("{ONE}{dry_run}"), body: only.take() });
+        return Ok(Request {
+            path: format!("{ONE}{dry_run}"),
+            body: only.take(),
+        });
     }
     let mut body = match &mut parsed[..] {
         [only] => only.take(),
@@ -45,12 +51,20 @@ pub fn read(submit: &Submit) -> Result<Request, Failure> {
     if submit.partial {
         body["atomic"] = Value::Bool(false);
     }
-    Ok(Request { path: format!("{MANY}{dry_run}"), body })
+    Ok(Request {
+        path: format!("{MANY}{dry_run}"),
+        body,
+    })
 }
 
 /// The ids of the accepted tasks, in order.
-pub fn accepted(answer: &Value) -> Vec<String> {
-    let id = |value: &Value| value.get("task_id").and_then(Value::as_str).map(str::to_owned);
+pub(crate) fn accepted(answer: &Value) -> Vec<String> {
+    let id = |value: &Value| {
+        value
+            .get("task_id")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
     match answer.get("items").and_then(Value::as_array) {
         Some(items) => items.iter().filter_map(id).collect(),
         None => id(answer).into_iter().collect(),
@@ -58,14 +72,18 @@ pub fn accepted(answer: &Value) -> Vec<String> {
 }
 
 /// How many of the tasks were rejected.
-pub fn rejected(answer: &Value) -> u64 {
+pub(crate) fn rejected(answer: &Value) -> u64 {
     answer.get("rejected").and_then(Value::as_u64).unwrap_or(0)
 }
 
 fn one(submit: &Submit, workflow_type: &str) -> Result<Value, Failure> {
     let name = name_of(&submit.input);
     let typed_at_a_terminal = name == "standard input" && std::io::stdin().is_terminal();
-    let text = if typed_at_a_terminal { "{}".to_owned() } else { text_of(&submit.input)? };
+    let text = if typed_at_a_terminal {
+        "{}".to_owned()
+    } else {
+        text_of(&submit.input)?
+    };
     let input: Value = serde_json::from_str(if text.trim().is_empty() { "{}" } else { &text })
         .map_err(|error| usage(format!("{name} is not JSON: {error}")))?;
     let mut body = Map::new();
@@ -103,13 +121,19 @@ fn parse_many(text: &str, name: &str) -> Result<Vec<Value>, Failure> {
         return Ok(vec![json!({"tasks": std::mem::take(items)})]);
     }
     if parsed.is_empty() {
-        return Err(usage(format!("{name} is empty; see `zerogate submit --help` for the forms")));
+        return Err(usage(format!(
+            "{name} is empty; see `zerogate submit --help` for the forms"
+        )));
     }
     Ok(parsed)
 }
 
 fn name_of(path: &Path) -> String {
-    if path.as_os_str() == "-" { "standard input".into() } else { path.display().to_string() }
+    if path.as_os_str() == "-" {
+        "standard input".into()
+    } else {
+        path.display().to_string()
+    }
 }
 
 fn text_of(path: &Path) -> Result<String, Failure> {
@@ -129,11 +153,24 @@ mod tests {
 
     #[test]
     fn one_document_an_array_and_one_a_line_are_understood() {
-        assert_eq!(parse_many("{\"workflow_type\":\"t\"}", "f").unwrap().len(), 1);
+        assert_eq!(
+            parse_many("{\"workflow_type\":\"t\"}", "f").unwrap().len(),
+            1
+        );
         let array = parse_many("[{\"a\":1},{\"b\":2}]", "f").unwrap();
         assert_eq!(array[0]["tasks"].as_array().unwrap().len(), 2);
         assert_eq!(parse_many("{\"a\":1}\n{\"b\":2}\n", "f").unwrap().len(), 2);
-        assert!(parse_many("  \n", "f").unwrap_err().message.contains("empty"));
-        assert!(parse_many("{\"a\":", "f").unwrap_err().message.contains("line 1"));
+        assert!(
+            parse_many("  \n", "f")
+                .unwrap_err()
+                .message
+                .contains("empty")
+        );
+        assert!(
+            parse_many("{\"a\":", "f")
+                .unwrap_err()
+                .message
+                .contains("line 1")
+        );
     }
 }

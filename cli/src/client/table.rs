@@ -8,12 +8,12 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 /// Writes one block of text to standard output.
-pub fn line(text: &str) -> io::Result<()> {
+pub(crate) fn line(text: &str) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{text}")
 }
 
 /// A value as a cell.
-pub fn cell(value: &Value) -> String {
+pub(crate) fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".into(),
         Value::String(text) => text.clone(),
@@ -26,15 +26,26 @@ pub fn cell(value: &Value) -> String {
 }
 
 /// Rows under headings, in columns as wide as their widest cell.
-pub fn columns(headings: &[&str], rows: &[Vec<String>]) -> String {
-    let mut all = vec![headings.iter().map(|&heading| heading.to_owned()).collect::<Vec<_>>()];
+pub(crate) fn columns(headings: &[&str], rows: &[Vec<String>]) -> String {
+    let mut all = vec![
+        headings
+            .iter()
+            .map(|&heading| heading.to_owned())
+            .collect::<Vec<_>>(),
+    ];
     all.extend_from_slice(rows);
     let width = |column: usize| {
-        all.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+        all.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
     };
     let widths: Vec<usize> = (0..headings.len()).map(|c| width(c).unwrap_or(0)).collect();
     let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, &width)| format!("{cell:<width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     all.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -47,7 +58,7 @@ fn facts(value: &Value, names: &[&str]) -> String {
 }
 
 /// The answer to a submission of one or many.
-pub fn accepted(answer: &Value) -> String {
+pub(crate) fn accepted(answer: &Value) -> String {
     let Some(items) = answer["items"].as_array() else {
         return if answer["task_id"].is_null() {
             "valid; nothing was submitted".into()
@@ -60,29 +71,55 @@ pub fn accepted(answer: &Value) -> String {
             Value::Null => cell(&item["status"]),
             problem => format!("rejected: {}", cell(&problem["detail"])),
         };
-        vec![cell(&item["index"]), cell(&item["ref"]), cell(&item["task_id"]), outcome]
+        vec![
+            cell(&item["index"]),
+            cell(&item["ref"]),
+            cell(&item["task_id"]),
+            outcome,
+        ]
     };
     let rows: Vec<_> = items.iter().map(row).collect();
     let table = columns(&["#", "REF", "TASK", "STATUS"], &rows);
-    format!("{table}\n{} accepted, {} rejected", answer["accepted"], answer["rejected"])
+    format!(
+        "{table}\n{} accepted, {} rejected",
+        answer["accepted"], answer["rejected"]
+    )
 }
 
 /// One task.
-pub fn task(task: &Value) -> String {
+pub(crate) fn task(task: &Value) -> String {
     let mut text = facts(
         task,
         &[
-            "task_id", "workflow_type", "priority", "status", "waiting_on", "attempt", "max_attempts",
-            "submitted_at", "started_at", "finished_at", "worker_id", "correlation_id",
+            "task_id",
+            "workflow_type",
+            "priority",
+            "status",
+            "waiting_on",
+            "attempt",
+            "max_attempts",
+            "submitted_at",
+            "started_at",
+            "finished_at",
+            "worker_id",
+            "correlation_id",
         ],
     );
     if let Some(progress) = task["progress"].as_object() {
-        let percent = progress.get("fraction").and_then(Value::as_f64).unwrap_or(0.0) * 100.0;
+        let percent = progress
+            .get("fraction")
+            .and_then(Value::as_f64)
+            .unwrap_or(0.0)
+            * 100.0;
         let message = progress.get("message").map(cell).unwrap_or_default();
         text += &format!("\nprogress        {percent:.0} % {message}");
     }
     if !task["error"].is_null() {
-        text += &format!("\nerror           {}: {}", cell(&task["error"]["code"]), cell(&task["error"]["message"]));
+        text += &format!(
+            "\nerror           {}: {}",
+            cell(&task["error"]["code"]),
+            cell(&task["error"]["message"])
+        );
     }
     if !task["result"].is_null() {
         text += "\nresult\n";
@@ -92,7 +129,7 @@ pub fn task(task: &Value) -> String {
 }
 
 /// A result as its own type would put it, else as JSON.
-pub fn readable(workflow_type: &Value, result: &Value) -> String {
+pub(crate) fn readable(workflow_type: &Value, result: &Value) -> String {
     match workflow_type.as_str().and_then(workflows::find) {
         Some(known) => (known.summary)(result),
         None => serde_json::to_string_pretty(result).unwrap_or_else(|_| result.to_string()),
@@ -100,7 +137,7 @@ pub fn readable(workflow_type: &Value, result: &Value) -> String {
 }
 
 /// The whole system.
-pub fn system(system: &Value) -> String {
+pub(crate) fn system(system: &Value) -> String {
     let dependencies = &system["dependencies"];
     let head = format!(
         "mode    {}\nhealth  {} ({})\nbroker  {}\nstore   {}\nversion {}",
@@ -111,25 +148,41 @@ pub fn system(system: &Value) -> String {
         cell(&dependencies["store"]),
         cell(&system["version"]),
     );
-    format!("{head}\n\n{}\n\n{}", queue(&system["queue"]), workers(system))
+    format!(
+        "{head}\n\n{}\n\n{}",
+        queue(&system["queue"]),
+        workers(system)
+    )
 }
 
 /// The queue in numbers.
-pub fn queue(queue: &Value) -> String {
+pub(crate) fn queue(queue: &Value) -> String {
     let count = |name: &str| format!("{} {name}", cell(&queue[name]));
-    let totals = ["pending", "running", "completed", "failed", "cancelled"].map(count).join(", ");
+    let totals = ["pending", "running", "completed", "failed", "cancelled"]
+        .map(count)
+        .join(", ");
     let mut rows = Vec::new();
     for (name, tally) in queue["by_type"].as_object().into_iter().flatten() {
-        let cells = ["pending", "running", "completed", "failed", "cancelled"].map(|c| cell(&tally[c]));
+        let cells =
+            ["pending", "running", "completed", "failed", "cancelled"].map(|c| cell(&tally[c]));
         rows.push([vec![name.clone()], cells.to_vec()].concat());
     }
     let priorities = ["critical", "high", "medium", "low"].map(|level| {
         let tally = &queue["by_priority"][level];
-        format!("{level} {}/{}", cell(&tally["pending"]), cell(&tally["running"]))
+        format!(
+            "{level} {}/{}",
+            cell(&tally["pending"]),
+            cell(&tally["running"])
+        )
     });
     let percentiles = |name: &str| {
         let of = &queue[name];
-        format!("{} / {} / {}", cell(&of["p50"]), cell(&of["p95"]), cell(&of["p99"]))
+        format!(
+            "{} / {} / {}",
+            cell(&of["p50"]),
+            cell(&of["p95"]),
+            cell(&of["p99"])
+        )
     };
     format!(
         "{totals}\npending/running by priority: {}\nper minute {}, wait ms p50/p95/p99 {}, run ms {}\n\n{}",
@@ -137,12 +190,22 @@ pub fn queue(queue: &Value) -> String {
         cell(&queue["throughput_per_minute"]),
         percentiles("wait_ms"),
         percentiles("run_ms"),
-        columns(&["TYPE", "PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"], &rows),
+        columns(
+            &[
+                "TYPE",
+                "PENDING",
+                "RUNNING",
+                "COMPLETED",
+                "FAILED",
+                "CANCELLED"
+            ],
+            &rows
+        ),
     )
 }
 
 /// The workers.
-pub fn workers(answer: &Value) -> String {
+pub(crate) fn workers(answer: &Value) -> String {
     let row = |worker: &Value| {
         let slots = &worker["slots"];
         vec![
@@ -153,15 +216,23 @@ pub fn workers(answer: &Value) -> String {
             worker["types"].as_array().map_or(0, Vec::len).to_string(),
         ]
     };
-    let rows: Vec<_> = answer["workers"].as_array().into_iter().flatten().map(row).collect();
+    let rows: Vec<_> = answer["workers"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(row)
+        .collect();
     if rows.is_empty() {
         return "no worker has been heard of".into();
     }
-    columns(&["WORKER", "STATE", "SLOTS", "LAST HEARD OF", "TYPES"], &rows)
+    columns(
+        &["WORKER", "STATE", "SLOTS", "LAST HEARD OF", "TYPES"],
+        &rows,
+    )
 }
 
 /// What cancel and retry changed.
-pub fn changed(answers: &Value) -> String {
+pub(crate) fn changed(answers: &Value) -> String {
     let row = |answer: &Value| {
         let note = if answer["cancel_requested"] == true && answer["status"] == "running" {
             "running (asked to stop)".into()
@@ -171,12 +242,20 @@ pub fn changed(answers: &Value) -> String {
         vec![cell(&answer["task_id"]), note]
     };
     let rows: Vec<_> = answers.as_array().into_iter().flatten().map(row).collect();
-    if rows.is_empty() { "nothing changed".into() } else { columns(&["TASK", "STATUS"], &rows) }
+    if rows.is_empty() {
+        "nothing changed".into()
+    } else {
+        columns(&["TASK", "STATUS"], &rows)
+    }
 }
 
 /// The mode after an emergency action.
-pub fn mode(answer: &Value) -> String {
-    let changed = if answer["changed"] == true { "is now" } else { "was already" };
+pub(crate) fn mode(answer: &Value) -> String {
+    let changed = if answer["changed"] == true {
+        "is now"
+    } else {
+        "was already"
+    };
     format!("the fleet {changed} {}", cell(&answer["mode"]))
 }
 

@@ -22,12 +22,15 @@ const BARS: usize = 20;
 
 /// Follows these tasks, or the whole queue if none is named, and shows how
 /// they ended.
-pub fn run(api: &Api, tasks: &[String], output: Output) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(api: &Api, tasks: &[String], output: Output) -> anyhow::Result<ExitCode> {
     if tasks.is_empty() {
         return whole_queue(api, output);
     }
     let ended = follow(api, tasks)?;
-    let statuses: Vec<String> = ended.iter().map(|task| table::cell(&task["status"])).collect();
+    let statuses: Vec<String> = ended
+        .iter()
+        .map(|task| table::cell(&task["status"]))
+        .collect();
     match output {
         Output::Json if ended.len() == 1 => {
             table::line(&serde_json::to_string_pretty(&ended[0])?)?;
@@ -41,7 +44,7 @@ pub fn run(api: &Api, tasks: &[String], output: Output) -> anyhow::Result<ExitCo
 
 /// Follows tasks until all have ended, and returns their final answers in
 /// order.
-pub fn follow(api: &Api, tasks: &[String]) -> Result<Vec<Value>, Failure> {
+pub(crate) fn follow(api: &Api, tasks: &[String]) -> Result<Vec<Value>, Failure> {
     let mut screen = Screen::new(tasks.len());
     let mut ended: BTreeMap<usize, Value> = BTreeMap::new();
     while ended.len() < tasks.len() {
@@ -95,22 +98,36 @@ fn whole_queue(api: &Api, output: Output) -> anyhow::Result<ExitCode> {
 }
 
 fn is_final(task: &Value) -> bool {
-    matches!(task["status"].as_str(), Some("completed" | "failed" | "cancelled"))
+    matches!(
+        task["status"].as_str(),
+        Some("completed" | "failed" | "cancelled")
+    )
 }
 
 fn overview(tasks: &[Value]) -> String {
     let row = |task: &Value| {
         let error = match &task["error"] {
             Value::Null => String::new(),
-            error => format!("{}: {}", table::cell(&error["code"]), table::cell(&error["message"])),
+            error => format!(
+                "{}: {}",
+                table::cell(&error["code"]),
+                table::cell(&error["message"])
+            ),
         };
-        ["task_id", "workflow_type", "status"].map(|name| table::cell(&task[name])).into_iter().chain([error]).collect()
+        ["task_id", "workflow_type", "status"]
+            .map(|name| table::cell(&task[name]))
+            .into_iter()
+            .chain([error])
+            .collect()
     };
     let rows: Vec<Vec<String>> = tasks.iter().map(row).collect();
     table::columns(&["TASK", "TYPE", "STATUS", "ERROR"], &rows)
 }
 
-#[expect(clippy::disallowed_methods, reason = "a command of its own, no executor to block")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a command of its own, no executor to block"
+)]
 fn pause() {
     std::thread::sleep(INTERVAL);
 }
@@ -128,7 +145,11 @@ impl Screen {
         let many = MultiProgress::new();
         let bars = if terminal { tasks.min(BARS) } else { 0 };
         let bars = (0..bars).map(|_| many.add(Self::bar(1000))).collect();
-        Self { bars, said: vec![String::new(); tasks], terminal }
+        Self {
+            bars,
+            said: vec![String::new(); tasks],
+            terminal,
+        }
     }
 
     fn bar(length: u64) -> ProgressBar {
@@ -143,7 +164,10 @@ impl Screen {
         let status = table::cell(&task["status"]);
         let detail = match status.as_str() {
             "pending" => format!("pending ({})", table::cell(&task["waiting_on"])),
-            "running" => task["progress"]["message"].as_str().unwrap_or("running").to_owned(),
+            "running" => task["progress"]["message"]
+                .as_str()
+                .unwrap_or("running")
+                .to_owned(),
             _ => status.clone(),
         };
         if let Some(bar) = self.bars.get(index) {
@@ -154,15 +178,26 @@ impl Screen {
                 bar.abandon();
             }
         } else if !self.terminal && self.said[index] != detail {
-            eprintln!("{}  {}  {detail}", table::cell(&task["task_id"]), table::cell(&task["workflow_type"]));
+            eprintln!(
+                "{}  {}  {detail}",
+                table::cell(&task["task_id"]),
+                table::cell(&task["workflow_type"])
+            );
         }
         self.said[index] = detail;
     }
 }
 
 fn permille(task: &Value, status: &str) -> u64 {
-    let fraction = task["progress"]["fraction"].as_f64().unwrap_or(0.0).clamp(0.0, 1.0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1000")]
+    let fraction = task["progress"]["fraction"]
+        .as_f64()
+        .unwrap_or(0.0)
+        .clamp(0.0, 1.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to 0..=1000"
+    )]
     match status {
         "completed" => 1000,
         _ => (fraction * 1000.0) as u64,

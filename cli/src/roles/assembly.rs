@@ -19,12 +19,12 @@ use crate::{
 
 /// What every role stands on.
 #[derive(Debug)]
-pub struct Ground {
-    pub store: Arc<dyn Store>,
-    pub broker: Arc<dyn Broker>,
-    pub clock: Arc<dyn Clock>,
-    pub tasks: Tasks,
-    pub metrics: Metrics,
+pub(crate) struct Ground {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tasks: Tasks,
+    pub(crate) metrics: Metrics,
 }
 
 /// Logs, metrics and fault points of this process.
@@ -38,30 +38,46 @@ fn telemetry(configuration: &Configuration) -> anyhow::Result<Metrics> {
 }
 
 /// The embedded parts: SQLite in the data directory, a broker in this process.
-pub fn embedded(configuration: &Configuration) -> anyhow::Result<Ground> {
+pub(crate) fn embedded(configuration: &Configuration) -> anyhow::Result<Ground> {
     let metrics = telemetry(configuration)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let options =
-        sqlite::Options { data_dir: configuration.data_dir.clone(), clock: Arc::clone(&clock) };
+    let options = sqlite::Options {
+        data_dir: configuration.data_dir.clone(),
+        clock: Arc::clone(&clock),
+    };
     let store = SqliteStore::open(options).map_err(|error| unsuitable(&error))?;
-    Ok(Ground { store, broker: LocalBroker::new(), clock, tasks: Tasks::new(), metrics })
+    Ok(Ground {
+        store,
+        broker: LocalBroker::new(),
+        clock,
+        tasks: Tasks::new(),
+        metrics,
+    })
 }
 
 /// RabbitMQ and Redis. Waits for a Redis that is away; RabbitMQ may come
 /// later.
-pub async fn services(configuration: &Configuration) -> anyhow::Result<Ground> {
+pub(crate) async fn services(configuration: &Configuration) -> anyhow::Result<Ground> {
     let services = configuration.services()?;
     let metrics = telemetry(configuration)?;
     let tasks = Tasks::new();
     let store = patiently(&redis::Options::new(&services.redis_url)).await?;
     let options = rabbit::Options {
         queue_type: services.queue_type,
-        channels: u16::try_from(configuration.concurrency).unwrap_or(u16::MAX).clamp(4, 64),
+        channels: u16::try_from(configuration.concurrency)
+            .unwrap_or(u16::MAX)
+            .clamp(4, 64),
         ..rabbit::Options::new(&services.amqp_url)
     };
     let broker = RabbitBroker::connect(options, &tasks)
         .map_err(|error| Failure::new(UNAVAILABLE, error.to_string()))?;
-    Ok(Ground { store, broker, clock: Arc::new(SystemClock), tasks, metrics })
+    Ok(Ground {
+        store,
+        broker,
+        clock: Arc::new(SystemClock),
+        tasks,
+        metrics,
+    })
 }
 
 async fn patiently(options: &redis::Options) -> Result<Arc<RedisStore>, Failure> {

@@ -15,7 +15,7 @@ use super::{assembly, assembly::Ground, dev, signals, worker};
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Runs until SIGTERM or SIGINT.
-pub fn run(configuration: Configuration) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(configuration: Configuration) -> anyhow::Result<ExitCode> {
     dev::runtime()?.block_on(async {
         let ground = tokio::select! {
             ground = assembly::services(&configuration) => ground?,
@@ -30,7 +30,10 @@ pub fn run(configuration: Configuration) -> anyhow::Result<ExitCode> {
 }
 
 /// Starts the coordinator of this process.
-pub async fn start(configuration: &Configuration, ground: &Ground) -> anyhow::Result<Handle> {
+pub(crate) async fn start(
+    configuration: &Configuration,
+    ground: &Ground,
+) -> anyhow::Result<Handle> {
     let listen = configuration.listen.unwrap_or(Configuration::LISTEN);
     let metrics = ground.metrics.clone();
     let options = Options {
@@ -45,13 +48,19 @@ pub async fn start(configuration: &Configuration, ground: &Ground) -> anyhow::Re
         ..Options::new(listen)
     };
     let (store, broker) = (Arc::clone(&ground.store), Arc::clone(&ground.broker));
-    Coordinator::start(options, store, broker, Arc::clone(&ground.clock), &ground.tasks)
-        .await
-        .with_context(|| format!("{listen}"))
+    Coordinator::start(
+        options,
+        store,
+        broker,
+        Arc::clone(&ground.clock),
+        &ground.tasks,
+    )
+    .await
+    .with_context(|| format!("{listen}"))
 }
 
 /// Stops every loop, waits for open requests, and closes the broker.
-pub async fn end(ground: Ground) {
+pub(crate) async fn end(ground: Ground) {
     if !ground.tasks.finish(ENDS_WITHIN).await {
         tracing::warn!("some requests were cut off at shutdown");
     }

@@ -11,7 +11,7 @@ use super::{assembly, assembly::Ground, coordinator, signals, worker};
 
 /// The whole fleet in one process.
 #[derive(Debug)]
-pub struct Embedded {
+pub(crate) struct Embedded {
     ground: Ground,
     coordinator: ::coordinator::Handle,
     worker: ::worker::Handle,
@@ -19,20 +19,24 @@ pub struct Embedded {
 
 impl Embedded {
     /// Opens the data directory and starts everything.
-    pub async fn start(configuration: Configuration) -> anyhow::Result<Self> {
+    pub(crate) async fn start(configuration: Configuration) -> anyhow::Result<Self> {
         let ground = assembly::embedded(&configuration)?;
         let coordinator = coordinator::start(&configuration, &ground).await?;
         let worker = worker::start(&configuration, &ground, None).await?;
-        Ok(Self { ground, coordinator, worker })
+        Ok(Self {
+            ground,
+            coordinator,
+            worker,
+        })
     }
 
     /// Where HTTP is served.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.coordinator.local_addr()
     }
 
     /// Drains the worker, then ends the rest. Returns the worker's exit code.
-    pub async fn end(self) -> u8 {
+    pub(crate) async fn end(self) -> u8 {
         self.worker.drain();
         let report = self.worker.drained().await;
         coordinator::end(self.ground).await;
@@ -41,7 +45,7 @@ impl Embedded {
 }
 
 /// Runs until SIGTERM or SIGINT.
-pub fn run(configuration: Configuration) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(configuration: Configuration) -> anyhow::Result<ExitCode> {
     runtime()?.block_on(async {
         let embedded = Embedded::start(configuration).await?;
         tracing::info!(address = %embedded.address(), "serving");
@@ -51,6 +55,9 @@ pub fn run(configuration: Configuration) -> anyhow::Result<ExitCode> {
 }
 
 /// The executor of every role: a thread a core.
-pub fn runtime() -> anyhow::Result<Runtime> {
-    Builder::new_multi_thread().enable_all().build().context("the executor could not start")
+pub(crate) fn runtime() -> anyhow::Result<Runtime> {
+    Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the executor could not start")
 }

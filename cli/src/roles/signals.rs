@@ -4,7 +4,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
 /// Waits for the first SIGTERM or SIGINT.
-pub async fn asked_to_end() -> std::io::Result<()> {
+pub(crate) async fn asked_to_end() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let name = tokio::select! {

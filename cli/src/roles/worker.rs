@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, process::ExitCode, sync::Arc};
 
-use worker::{Handle, MetricsText, Options, Registry, Seams, Worker};
+use worker::{Handle, Options, Registry, Seams, Worker, options::MetricsText};
 
 use crate::configuration::Configuration;
 
@@ -10,7 +10,7 @@ use super::{assembly, assembly::Ground, coordinator, dev, signals};
 
 /// Runs until SIGTERM or SIGINT, or until the worker itself wants to be
 /// restarted (exit code 75).
-pub fn run(configuration: Configuration) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(configuration: Configuration) -> anyhow::Result<ExitCode> {
     dev::runtime()?.block_on(async {
         let ground = tokio::select! {
             ground = assembly::services(&configuration) => ground?,
@@ -28,7 +28,7 @@ pub fn run(configuration: Configuration) -> anyhow::Result<ExitCode> {
 }
 
 /// Starts the worker of this process.
-pub async fn start(
+pub(crate) async fn start(
     configuration: &Configuration,
     ground: &Ground,
     listen: Option<SocketAddr>,
@@ -53,7 +53,11 @@ pub async fn start(
 }
 
 /// The handlers of this program.
-pub fn registry(configuration: &Configuration) -> Registry {
+pub(crate) fn registry(configuration: &Configuration) -> Registry {
     let registry = Registry::with_builtin();
-    if configuration.diagnostics { registry.with_diagnostics() } else { registry }
+    if configuration.diagnostics {
+        registry.with_diagnostics()
+    } else {
+        registry
+    }
 }

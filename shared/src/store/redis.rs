@@ -1,1 +1,216 @@
-//! The production backend.
+//! The production backend: one script per verb, all state in Redis.
+//!
+//! ```text
+//! zg:{00}:t:<id>            record of a task        ready:<rank:type:tenant>  by age
+//!         p:<id>            specification, input    ready.index:<rank>        non-empty ones
+//!         r:<id>            result                  taken  taken.n            by deadline; per route
+//!         u:<id> d:<id>     parents, dependents     queued:<rank:type>        by deadline
+//!         o:<id>            open parents            queued.n queued.w         per route: tasks, slips
+//!         a:<id>            ended attempts          leases due expires final  by time
+//!         list:<tenant>     by acceptance           count:<tenant>            pending, running, ended
+//!         idem:<tenant>:<k> replies, 24 h           minute:<m>:<tenant>       histograms, 8 min
+//!         workers types     by time, with hashes    mode runtime turn sweep seq takes nonce:<n>
+//! ```
+//!
+//! Read in this order: [`scripts`] and `lua/core.lua`, `index.lua`, `life.lua`
+//! are the ground; then the verbs by step: [`submit`], [`dispatch`], [`run`],
+//! [`control`], [`upkeep`]; [`fleet`] and [`query`] are for those who look;
+//! [`signals`] carries news.
+//!
+//! Invariant: every change is one script, so it happens whole or not at all;
+//! [`TaskState::on`](crate::model::TaskState::on) is written into each script
+//! and decides every move. Nothing else in the program knows of Redis.
+//!
+//! Deliberately absent: more than one shard (the hash tag in every key is ready
+//! for it), and a promise beyond Redis' own about what survives its crash.
+
+mod codec;
+mod connection;
+mod keys;
+mod preflight;
+mod reply;
+mod scripts;
+
+mod submit;
+
+mod dispatch;
+mod run;
+
+mod control;
+mod upkeep;
+
+mod fleet;
+mod query;
+mod signals;
+
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::model::{TaskId, TaskView, TenantId, WorkerId};
+
+use super::{
+    Result, Store,
+    query::{Counts, Page, TaskQuery, TypeInfo, WorkerView},
+    signal::Signals,
+    verbs::{
+        Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply, ModeAsked,
+        ModeState, PublishedSlip, Release, Renew, Renewal, Requeue, Retry, RetryOutcome,
+        Submission, Submitted, Sweep, Swept, Take, Taken,
+    },
+};
+
+use connection::Link;
+
+/// How to reach the server.
+#[derive(Clone)]
+pub struct Options {
+    /// `redis://[user:password@]host:port/database`, or `rediss://` for TLS.
+    pub url: String,
+    /// The first part of every key; installations that share a server differ
+    /// in it.
+    pub prefix: String,
+    /// How long an ordinary verb may wait for its answer. Scripts take well
+    /// under ten milliseconds; the rest is for a server that was just busy.
+    pub timeout: Duration,
+    /// The same for submissions and lists: ten thousand tasks in one
+    /// submission take a tenth of a second, behind others of that size.
+    pub bulk_timeout: Duration,
+}
+
+impl Options {
+    /// The server at this address, and defaults for the rest.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            prefix: "zg".into(),
+            timeout: Duration::from_secs(2),
+            bulk_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    /// Without the URL, which may carry a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("prefix", &self.prefix)
+            .field("timeout", &self.timeout)
+            .field("bulk_timeout", &self.bulk_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The state of the fleet in a Redis server.
+#[derive(Debug)]
+pub struct RedisStore {
+    link: Link,
+}
+
+impl RedisStore {
+    /// Connects, and checks that the server can serve this program.
+    pub async fn connect(options: Options) -> Result<Arc<Self>> {
+        let link = Link::open(&options).await?;
+        preflight::check(&link).await?;
+        Ok(Arc::new(Self { link }))
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn submit(&self, submission: Submission) -> Result<Submitted> {
+        submit::submit(&self.link, submission).await
+    }
+
+    async fn take_ready(&self, take: Take) -> Result<Taken> {
+        dispatch::take_ready(&self.link, take).await
+    }
+
+    async fn published(&self, slips: Vec<PublishedSlip>) -> Result<()> {
+        dispatch::published(&self.link, slips).await
+    }
+
+    async fn claim(&self, claim: Claim) -> Result<ClaimReply> {
+        run::claim(&self.link, claim).await
+    }
+
+    async fn renew(&self, renew: Renew) -> Result<Vec<Renewal>> {
+        run::renew(&self.link, renew).await
+    }
+
+    async fn finish(&self, finish: Finish) -> Result<FinishReply> {
+        run::finish(&self.link, finish).await
+    }
+
+    async fn release(&self, release: Release) -> Result<Vec<bool>> {
+        run::release(&self.link, release).await
+    }
+
+    async fn cancel(&self, cancel: Cancel) -> Result<Vec<CancelOutcome>> {
+        control::cancel(&self.link, cancel).await
+    }
+
+    async fn retry(&self, retry: Retry) -> Result<Vec<RetryOutcome>> {
+        control::retry(&self.link, retry).await
+    }
+
+    async fn sweep(&self, sweep: Sweep) -> Result<Swept> {
+        upkeep::sweep(&self.link, sweep).await
+    }
+
+    async fn requeue(&self, requeue: Requeue) -> Result<u32> {
+        dispatch::requeue(&self.link, requeue).await
+    }
+
+    async fn set_mode(&self, asked: ModeAsked) -> Result<ModeState> {
+        control::set_mode(&self.link, asked).await
+    }
+
+    async fn mode(&self) -> Result<ModeState> {
+        control::mode(&self.link).await
+    }
+
+    async fn heartbeat(&self, beat: Beat) -> Result<BeatReply> {
+        fleet::heartbeat(&self.link, beat).await
+    }
+
+    async fn farewell(&self, worker: &WorkerId) -> Result<()> {
+        fleet::farewell(&self.link, worker).await
+    }
+
+    async fn announce(&self, types: Vec<TypeInfo>) -> Result<()> {
+        fleet::announce(&self.link, types).await
+    }
+
+    async fn types(&self) -> Result<Vec<TypeInfo>> {
+        fleet::types(&self.link).await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerView>> {
+        fleet::workers(&self.link).await
+    }
+
+    async fn task(&self, tenant: &TenantId, id: TaskId) -> Result<Option<TaskView>> {
+        query::task(&self.link, tenant, id).await
+    }
+
+    async fn tasks(&self, query: TaskQuery) -> Result<Page> {
+        query::tasks(&self.link, query).await
+    }
+
+    async fn counts(&self, tenant: &TenantId) -> Result<Counts> {
+        query::counts(&self.link, tenant).await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.link.command(&redis::cmd("PING")).await.map(drop)
+    }
+
+    async fn signals(&self) -> Result<Box<dyn Signals>> {
+        signals::listen(&self.link).await
+    }
+}

@@ -5,11 +5,11 @@
 
 pub mod bells;
 pub mod cable;
+pub mod rabbit;
 pub mod slips;
 
 use std::any::Any;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -237,8 +237,7 @@ pub async fn silent(listener: &mut dyn Listener) -> Result<()> {
 
 /// Bounded waiting for a future.
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> Result<T> {
-    let future: Pin<Box<dyn Future<Output = T>>> = Box::pin(async { future.await });
-    timeout(PATIENCE, future)
+    timeout(PATIENCE, Box::pin(future))
         .await
         .with_context(|| format!("waited {PATIENCE:?} for {what}"))
 }

@@ -31,8 +31,13 @@ impl Document {
 
     /// The finished output with `null_reasons` and `warnings`.
     pub(crate) fn finish(mut self) -> Value {
-        let reasons = self.reasons.into_iter().map(|(k, v)| (k, Value::from(v))).collect::<Map<_, _>>();
-        self.fields.insert("null_reasons".into(), Value::Object(reasons));
+        let reasons = self
+            .reasons
+            .into_iter()
+            .map(|(k, v)| (k, Value::from(v)))
+            .collect::<Map<_, _>>();
+        self.fields
+            .insert("null_reasons".into(), Value::Object(reasons));
         self.fields.insert("warnings".into(), self.warnings.into());
         sorted(Value::Object(self.fields.into_iter().collect()))
     }
@@ -42,7 +47,8 @@ impl Document {
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(map) => {
-            let ordered: BTreeMap<String, Value> = map.into_iter().map(|(k, v)| (k, sorted(v))).collect();
+            let ordered: BTreeMap<String, Value> =
+                map.into_iter().map(|(k, v)| (k, sorted(v))).collect();
             Value::Object(ordered.into_iter().collect())
         }
         Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),

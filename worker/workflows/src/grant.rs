@@ -1,11 +1,136 @@
-//! stub
-use serde_json::Value;
-use crate::{Error, Run};
-pub(crate) fn input_schema() -> Value { serde_json::json!({"type":"object"}) }
-pub(crate) fn defaults() -> Value { Value::Null }
-pub(crate) fn example() -> Value { Value::Null }
-pub(crate) fn run(_: &Value, _: &Run<'_>) -> Result<Value, Error> { Ok(Value::Null) }
-pub(crate) fn summary(_: &Value) -> String { String::new() }
-/// x
+//! Grant timeline: milestones on a working-day calendar, a backward plan, and the probability of submitting in time.
+//!
+//! The way of a run: `input` -> `validate` -> `calendar` -> `plan` (tasks, gates, target) -> `cpm` (floats) ->
+//! `simulate` (futures) -> `analysis` -> `output` and `risks`. Time is counted in working days from `as_of`.
+//! Deliberately absent: resource levelling (capacity stretches durations, nothing is moved), clocks, host time zones.
+
+mod analysis;
+mod calendar;
+mod cpm;
+mod deadline;
+mod holidays;
+mod ics;
+mod input;
+mod limits;
+mod output;
+mod plan;
+mod risks;
+mod sample;
+mod simulate;
+mod statistics;
+mod summary;
+mod validate;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+
+use crate::document::Document;
+use crate::relationship::Advanced;
+use crate::{Error, Run, schema};
+
+pub(crate) use sample::example;
+pub(crate) use summary::text as summary;
+
+/// JSON Schema of the input.
+pub(crate) fn input_schema() -> Value {
+    static SCHEMA: OnceLock<Value> = OnceLock::new();
+    SCHEMA.get_or_init(schema::of::<input::Input>).clone()
+}
+
+/// What absent optional fields are taken to be.
+pub(crate) fn defaults() -> Value {
+    json!({"calendar": input::Calendar::default(), "milestone_offsets_days": input::usual_offsets(),
+        "submit_buffer_working_days": 2, "tasks": [], "capacity": {}, "risks": [],
+        "simulation": input::Simulation::default(), "advanced": "auto"})
+}
+
+/// A realistic federal application due in March 2027.
 #[must_use]
-pub fn sample_grant() -> Value { Value::Null }
+pub fn sample_grant() -> Value {
+    sample::federal()
+}
+
+/// Plans a submission.
+pub(crate) fn run(input: &Value, run: &Run<'_>) -> Result<Value, Error> {
+    static SCHEMA: OnceLock<Value> = OnceLock::new();
+    let input: input::Input = schema::read(SCHEMA.get_or_init(input_schema), input)?;
+    validate::validate(&input)?;
+    if input.advanced == Advanced::Require && !run.advanced {
+        return Err(Error::Internal(
+            "the input requires advanced analytics, which are switched off".into(),
+        ));
+    }
+    let calendar = calendar::Calendar::new(&input.calendar);
+    let plan = plan::Plan::new(&input, &calendar)?;
+    let analysis = analysis::Analysis::new(&plan, run)?;
+    let mut doc = Document::default();
+    warn(&plan, &mut doc);
+    output::fill(&analysis, &mut doc);
+    doc.set("risks", risks::list(&analysis));
+    doc.set("as_of", json!(input.as_of));
+    doc.set("opportunity_id", input.opportunity.id.clone());
+    doc.set("deadline", deadline::describe(&input.opportunity.closeDate));
+    doc.set("submission_target", plan.target.to_string());
+    doc.set(
+        "working_days_left",
+        calendar.count(input.as_of.0, input.opportunity.closeDate.date.0),
+    );
+    doc.set("ics", ics::file(&plan));
+    doc.set("conventions", conventions());
+    doc.set("limits", limits::listed());
+    doc.set("advanced", run.advanced);
+    Ok(doc.finish())
+}
+
+/// How the numbers are to be read.
+fn conventions() -> Value {
+    json!({
+        "ordinals": "0 is the first working day on or after as_of; a task on es works es..ef-1",
+        "schedule": "expected durations, PERT mean x remaining share / capacity, in whole days begun",
+        "simulation": "continuous working days; only dates are rounded up",
+        "variance": "exact beta-PERT variance (mean - a)(b - mean) / 7",
+        "critical": "total float <= 0 against gates and submission target; critical_path is the longest chain",
+    })
+}
+
+/// What a reader should know before trusting the dates.
+fn warn(plan: &plan::Plan<'_>, doc: &mut Document) {
+    let settings = &plan.input.calendar;
+    if let Some(country) = &settings.country {
+        let (first, last) = holidays::years();
+        let days = plan
+            .milestones
+            .iter()
+            .map(|m| m.date)
+            .chain([plan.input.as_of.0, plan.input.opportunity.closeDate.date.0]);
+        if days
+            .into_iter()
+            .any(|d| d.year() < first || d.year() > last)
+        {
+            doc.warn(format!("public holidays are known for {first} to {last} only; other years have those of the input alone"));
+        }
+        if !country.contains('-') && holidays::has_subdivisions(country) {
+            doc.warn(format!(
+                "{country} means nationwide holidays only; its subdivisions have further ones"
+            ));
+        }
+    } else if settings.holidays.is_empty() {
+        doc.warn("no country and no holidays are given: every weekday counts as a working day");
+    }
+    let idle: Vec<&String> = plan
+        .input
+        .capacity
+        .keys()
+        .filter(|o| !plan.input.tasks.iter().any(|t| t.owner.as_ref() == Some(o)))
+        .collect();
+    if !idle.is_empty() {
+        doc.warn(format!(
+            "{} entries of capacity name nobody who owns a task",
+            idle.len()
+        ));
+    }
+}

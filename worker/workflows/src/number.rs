@@ -38,7 +38,10 @@ pub(crate) fn wilson95(hits: u64, n: u64) -> (f64, f64) {
     let scale = 1.0 + Z * Z / n;
     let centre = p + Z * Z / (2.0 * n);
     let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-    (((centre - half) / scale).max(0.0), ((centre + half) / scale).min(1.0))
+    (
+        ((centre - half) / scale).max(0.0),
+        ((centre + half) / scale).min(1.0),
+    )
 }
 
 /// Pearson's correlation; `None` when a side does not vary.

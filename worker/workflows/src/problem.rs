@@ -16,7 +16,10 @@ pub struct Problem {
 
 impl Problem {
     pub(crate) fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), detail: detail.into() }
+        Self {
+            pointer: pointer.into(),
+            detail: detail.into(),
+        }
     }
 }
 
@@ -52,7 +55,12 @@ impl Error {
         if value <= cap {
             return Ok(());
         }
-        Err(Self::LimitExceeded { limit: limit.into(), value, cap, pointer: pointer.into() })
+        Err(Self::LimitExceeded {
+            limit: limit.into(),
+            value,
+            cap,
+            pointer: pointer.into(),
+        })
     }
 }
 
@@ -72,7 +80,17 @@ fn listed(problems: &[Problem]) -> String {
     let mut text = problems
         .iter()
         .take(SHOWN)
-        .map(|p| format!("{}: {}", if p.pointer.is_empty() { "(whole input)" } else { &p.pointer }, p.detail))
+        .map(|p| {
+            format!(
+                "{}: {}",
+                if p.pointer.is_empty() {
+                    "(whole input)"
+                } else {
+                    &p.pointer
+                },
+                p.detail
+            )
+        })
         .collect::<Vec<_>>()
         .join("; ");
     if problems.len() > SHOWN {

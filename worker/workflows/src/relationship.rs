@@ -29,6 +29,7 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 
 pub(crate) use input::Advanced;
+pub(crate) use metrics::SWITCHED_OFF;
 
 use crate::document::Document;
 use crate::{Error, Run, schema};
@@ -72,7 +73,8 @@ pub(crate) fn example() -> Value {
 /// Never: the data are part of the program and tested.
 #[must_use]
 pub fn karate_club() -> Value {
-    serde_json::from_str(include_str!("../data/karate.json")).expect("the shipped file is valid JSON")
+    serde_json::from_str(include_str!("../data/karate.json"))
+        .expect("the shipped file is valid JSON")
 }
 
 /// Maps a network.
@@ -81,7 +83,9 @@ pub(crate) fn run(input: &Value, run: &Run<'_>) -> Result<Value, Error> {
     let input: input::Input = schema::read(SCHEMA.get_or_init(input_schema), input)?;
     input::validate(&input)?;
     if input.advanced == Advanced::Require && !run.advanced {
-        return Err(Error::Internal("the input requires advanced analytics, which are switched off".into()));
+        return Err(Error::Internal(
+            "the input requires advanced analytics, which are switched off".into(),
+        ));
     }
     let graph = graph::Graph::new(&input);
     let mut doc = Document::default();
@@ -93,7 +97,10 @@ pub(crate) fn run(input: &Value, run: &Run<'_>) -> Result<Value, Error> {
     output::fill(&graph, &components, metrics, &mut doc);
     doc.set("advanced", run.advanced);
     doc.set("seed", input.seed);
-    doc.set("conventions", "NetworkX 3.6; metrics of a directed network that need no direction ignore it");
+    doc.set(
+        "conventions",
+        "NetworkX 3.6; metrics of a directed network that need no direction ignore it",
+    );
     Ok(doc.finish())
 }
 
@@ -103,7 +110,10 @@ fn warn(graph: &graph::Graph, input: &input::Input, doc: &mut Document) {
         doc.warn(format!("{} self-loop(s) dropped", graph.loops));
     }
     if graph.combined > 0 {
-        doc.warn(format!("{} parallel edge(s) combined as 1 - prod(1 - strength)", graph.combined));
+        doc.warn(format!(
+            "{} parallel edge(s) combined as 1 - prod(1 - strength)",
+            graph.combined
+        ));
     }
     let as_of = input.params.as_of.map(|d| d.0);
     let dated = || graph.links.iter().filter_map(|l| l.last_contact);
@@ -111,7 +121,9 @@ fn warn(graph: &graph::Graph, input: &input::Input, doc: &mut Document) {
         None if dated().next().is_some() => {
             doc.warn("params.as_of is missing, so path quality leaves out how recent contacts are");
         }
-        Some(day) if dated().any(|last| last > day) => doc.warn("contacts after params.as_of count as that day's"),
+        Some(day) if dated().any(|last| last > day) => {
+            doc.warn("contacts after params.as_of count as that day's")
+        }
         _ => {}
     }
 }

@@ -20,12 +20,20 @@ impl Run<'_> {
     /// A run that nobody stops or watches, with all optional parts.
     #[must_use]
     pub fn unattended() -> Run<'static> {
-        Run { stop: &never, progress: &ignore, advanced: true }
+        Run {
+            stop: &never,
+            progress: &ignore,
+            advanced: true,
+        }
     }
 
     /// `Err(Error::Stopped)` once the run should end.
     pub fn check(&self) -> Result<(), Error> {
-        if (self.stop)() { Err(Error::Stopped) } else { Ok(()) }
+        if (self.stop)() {
+            Err(Error::Stopped)
+        } else {
+            Ok(())
+        }
     }
 
     /// Reports progress, and ends the run if asked to.
@@ -37,7 +45,9 @@ impl Run<'_> {
 
 impl std::fmt::Debug for Run<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Run").field("advanced", &self.advanced).finish_non_exhaustive()
+        f.debug_struct("Run")
+            .field("advanced", &self.advanced)
+            .finish_non_exhaustive()
     }
 }
 

@@ -23,19 +23,29 @@ pub(crate) fn read<T: DeserializeOwned>(schema: &Value, input: &Value) -> Result
     }
     // JSON Schema calls 5.0 an integer, serde does not.
     T::deserialize(integral(input.clone())).map_err(|e| {
-        Error::InvalidInput(vec![Problem::new("", format!("cannot be read: {:?} error", e.classify()))])
+        Error::InvalidInput(vec![Problem::new(
+            "",
+            format!("cannot be read: {:?} error", e.classify()),
+        )])
     })
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "guarded: the float is integral and within 2^53")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "guarded: the float is integral and within 2^53"
+)]
 fn integral(value: Value) -> Value {
     match value {
         Value::Number(n) => match n.as_f64() {
-            Some(x) if x.fract() == 0.0 && x.abs() < 9.007_199_254_740_992e15 && n.is_f64() => Value::from(x as i64),
+            Some(x) if x.fract() == 0.0 && x.abs() < 9.007_199_254_740_992e15 && n.is_f64() => {
+                Value::from(x as i64)
+            }
             _ => Value::Number(n),
         },
         Value::Array(items) => Value::Array(items.into_iter().map(integral).collect()),
-        Value::Object(map) => Value::Object(map.into_iter().map(|(k, v)| (k, integral(v))).collect()),
+        Value::Object(map) => {
+            Value::Object(map.into_iter().map(|(k, v)| (k, integral(v))).collect())
+        }
         other => other,
     }
 }
@@ -63,14 +73,23 @@ fn walk(schema: &Value, value: &Value, at: &mut String, problems: &mut Vec<Probl
     if let Some(allowed) = schema["enum"].as_array()
         && !allowed.contains(value)
     {
-        let names = allowed.iter().filter(|v| !v.is_null()).map(Value::to_string).collect::<Vec<_>>().join(", ");
+        let names = allowed
+            .iter()
+            .filter(|v| !v.is_null())
+            .map(Value::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
         problems.push(Problem::new(at.as_str(), format!("must be one of {names}")));
     }
     match value {
         Value::Object(_) => object(schema, value, at, problems),
         Value::Array(items) => array(schema, items, at, problems),
-        Value::String(text) => problems.extend(wrong_text(schema, text).map(|d| Problem::new(at.as_str(), d))),
-        Value::Number(_) => problems.extend(wrong_number(schema, value).map(|d| Problem::new(at.as_str(), d))),
+        Value::String(text) => {
+            problems.extend(wrong_text(schema, text).map(|d| Problem::new(at.as_str(), d)))
+        }
+        Value::Number(_) => {
+            problems.extend(wrong_number(schema, value).map(|d| Problem::new(at.as_str(), d)))
+        }
         Value::Null | Value::Bool(_) => {}
     }
 }
@@ -88,26 +107,43 @@ fn wrong_type(schema: &Value, value: &Value) -> Option<String> {
         "boolean" => value.is_boolean(),
         "null" => value.is_null(),
         "number" => value.is_number(),
-        "integer" => value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|x| x.fract() == 0.0),
+        "integer" => {
+            value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|x| x.fract() == 0.0)
+        }
         _ => false,
     };
     (!wanted.iter().any(|w| fits(w))).then(|| format!("must be of type {}", wanted.join(" or ")))
 }
 
 fn object(schema: &Value, value: &Value, at: &mut String, problems: &mut Vec<Problem>) {
-    let Some(fields) = value.as_object() else { return };
-    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+    let Some(fields) = value.as_object() else {
+        return;
+    };
+    for name in schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+    {
         if !fields.contains_key(name) {
-            problems.push(Problem::new(at.as_str(), format!("the field {name:?} is missing")));
+            problems.push(Problem::new(
+                at.as_str(),
+                format!("the field {name:?} is missing"),
+            ));
         }
     }
     for (name, field) in fields {
         let length = at.len();
         at.push('/');
         at.push_str(&name.replace('~', "~0").replace('/', "~1"));
-        match (schema["properties"].get(name), schema.get("additionalProperties")) {
+        match (
+            schema["properties"].get(name),
+            schema.get("additionalProperties"),
+        ) {
             (Some(known), _) => walk(known, field, at, problems),
-            (None, Some(Value::Bool(false))) => problems.push(Problem::new(at.as_str(), "unknown field")),
+            (None, Some(Value::Bool(false))) => {
+                problems.push(Problem::new(at.as_str(), "unknown field"))
+            }
             (None, Some(rest)) => walk(rest, field, at, problems),
             (None, None) => {}
         }
@@ -118,12 +154,20 @@ fn object(schema: &Value, value: &Value, at: &mut String, problems: &mut Vec<Pro
 fn array(schema: &Value, items: &[Value], at: &mut String, problems: &mut Vec<Problem>) {
     let length = items.len() as u64;
     if let Some(least) = schema["minItems"].as_u64().filter(|&least| length < least) {
-        problems.push(Problem::new(at.as_str(), format!("must have at least {least} items")));
+        problems.push(Problem::new(
+            at.as_str(),
+            format!("must have at least {least} items"),
+        ));
     }
     if let Some(most) = schema["maxItems"].as_u64().filter(|&most| length > most) {
-        problems.push(Problem::new(at.as_str(), format!("must have at most {most} items, not {length}")));
+        problems.push(Problem::new(
+            at.as_str(),
+            format!("must have at most {most} items, not {length}"),
+        ));
     }
-    let Some(inner) = schema.get("items") else { return };
+    let Some(inner) = schema.get("items") else {
+        return;
+    };
     for (i, item) in items.iter().enumerate() {
         let length = at.len();
         at.push_str(&format!("/{i}"));
@@ -144,7 +188,9 @@ fn wrong_number(schema: &Value, value: &Value) -> Option<String> {
     if let Some(high) = bound("maximum").filter(|&high| x > high) {
         return Some(format!("must be at most {high}"));
     }
-    bound("exclusiveMaximum").filter(|&high| x >= high).map(|high| format!("must be below {high}"))
+    bound("exclusiveMaximum")
+        .filter(|&high| x >= high)
+        .map(|high| format!("must be below {high}"))
 }
 
 fn wrong_text(schema: &Value, text: &str) -> Option<String> {
@@ -165,19 +211,33 @@ fn wrong_text(schema: &Value, text: &str) -> Option<String> {
 /// `yyyy-mm-dd` and a day that exists. The published schema says the same by a pattern and `format`.
 fn is_date(text: &str) -> bool {
     let shape = text.len() == 10
-        && text.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
+        && text.bytes().enumerate().all(|(i, b)| {
+            if i == 4 || i == 7 {
+                b == b'-'
+            } else {
+                b.is_ascii_digit()
+            }
+        });
     shape && text.parse::<jiff::civil::Date>().is_ok()
 }
 
 /// `hh:mm` or `hh:mm:ss`.
 fn is_clock_time(text: &str) -> bool {
     let shape = (text.len() == 5 || text.len() == 8)
-        && text.bytes().enumerate().all(|(i, b)| if i == 2 || i == 5 { b == b':' } else { b.is_ascii_digit() });
+        && text.bytes().enumerate().all(|(i, b)| {
+            if i == 2 || i == 5 {
+                b == b':'
+            } else {
+                b.is_ascii_digit()
+            }
+        });
     shape && text.parse::<jiff::civil::Time>().is_ok()
 }
 
 /// A date in an input or output: `yyyy-mm-dd`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, serde::Serialize,
+)]
 #[serde(transparent)]
 pub(crate) struct Day(pub(crate) jiff::civil::Date);
 
@@ -193,8 +253,12 @@ impl schemars::JsonSchema for Day {
 
 /// The schema of `T`, self-contained: no `$ref`, so that every place can be checked where it stands.
 pub(crate) fn of<T: schemars::JsonSchema>() -> Value {
-    let settings = schemars::generate::SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true);
-    settings.into_generator().into_root_schema_for::<T>().to_value()
+    let settings =
+        schemars::generate::SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true);
+    settings
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value()
 }
 
 #[cfg(test)]
@@ -204,26 +268,62 @@ mod tests {
     /// Walks a schema and fails on a keyword that [`walk`] would silently ignore.
     fn only_known_keywords(schema: &Value) {
         const CHECKED: &[&str] = &[
-            "type", "enum", "anyOf", "properties", "required", "additionalProperties", "items", "minItems", "maxItems",
-            "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "format", "pattern",
+            "type",
+            "enum",
+            "anyOf",
+            "properties",
+            "required",
+            "additionalProperties",
+            "items",
+            "minItems",
+            "maxItems",
+            "minimum",
+            "maximum",
+            "exclusiveMinimum",
+            "exclusiveMaximum",
+            "minLength",
+            "maxLength",
+            "format",
+            "pattern",
         ];
         const SPOKEN: &[&str] = &["title", "description", "default", "$schema"];
         for (keyword, inner) in schema.as_object().unwrap() {
-            assert!(CHECKED.contains(&keyword.as_str()) || SPOKEN.contains(&keyword.as_str()), "keyword {keyword}");
+            assert!(
+                CHECKED.contains(&keyword.as_str()) || SPOKEN.contains(&keyword.as_str()),
+                "keyword {keyword}"
+            );
             match keyword.as_str() {
-                "properties" => inner.as_object().unwrap().values().for_each(only_known_keywords),
+                "properties" => inner
+                    .as_object()
+                    .unwrap()
+                    .values()
+                    .for_each(only_known_keywords),
                 "items" => only_known_keywords(inner),
                 "additionalProperties" if inner.is_object() => only_known_keywords(inner),
                 "anyOf" => {
                     let options = inner.as_array().unwrap();
-                    assert!(options.len() == 2 && options[1]["type"] == "null", "anyOf is this-or-null: {inner}");
+                    assert!(
+                        options.len() == 2 && options[1]["type"] == "null",
+                        "anyOf is this-or-null: {inner}"
+                    );
                     only_known_keywords(&options[0]);
                 }
                 "format" => {
-                    let known = ["date", "clock-time", "double", "uint", "uint8", "uint16", "uint32", "uint64"];
+                    let known = [
+                        "date",
+                        "clock-time",
+                        "double",
+                        "uint",
+                        "uint8",
+                        "uint16",
+                        "uint32",
+                        "uint64",
+                    ];
                     assert!(known.contains(&inner.as_str().unwrap()), "format {inner}");
                 }
-                "pattern" => assert!(schema["format"] == "date" || schema["format"] == "clock-time"),
+                "pattern" => {
+                    assert!(schema["format"] == "date" || schema["format"] == "clock-time")
+                }
                 _ => {}
             }
         }
@@ -239,9 +339,21 @@ mod tests {
     #[test]
     fn dates_must_exist() {
         assert!(is_date("2028-02-29"));
-        for bad in ["2027-02-29", "2027-2-9", "20270209", "2027-02-09T00:00", "2027-13-01", ""] {
+        for bad in [
+            "2027-02-29",
+            "2027-2-9",
+            "20270209",
+            "2027-02-09T00:00",
+            "2027-13-01",
+            "",
+        ] {
             assert!(!is_date(bad), "{bad}");
         }
-        assert!(is_clock_time("17:00") && is_clock_time("17:00:30") && !is_clock_time("25:00") && !is_clock_time("1700"));
+        assert!(
+            is_clock_time("17:00")
+                && is_clock_time("17:00:30")
+                && !is_clock_time("25:00")
+                && !is_clock_time("1700")
+        );
     }
 }

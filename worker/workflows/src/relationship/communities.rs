@@ -36,8 +36,13 @@ struct Level {
 
 impl Level {
     fn new(rows: Rows, inside: Vec<f64>) -> Self {
-        let degree = (0..small(rows.nodes())).map(|v| rows.weights(v).iter().sum::<f64>() + inside[v as usize]);
-        Self { degree: degree.collect(), rows, inside }
+        let degree = (0..small(rows.nodes()))
+            .map(|v| rows.weights(v).iter().sum::<f64>() + inside[v as usize]);
+        Self {
+            degree: degree.collect(),
+            rows,
+            inside,
+        }
     }
 
     /// Moves nodes while modularity grows. Returns the community of each node and whether anything moved.
@@ -71,7 +76,9 @@ impl Level {
                 let mut best = (gain(home), home);
                 for &c in &near[1..] {
                     let g = gain(c);
-                    if g > best.0 + LEAST_GAIN * twice || (c < best.1 && best.1 != home && g >= best.0) {
+                    if g > best.0 + LEAST_GAIN * twice
+                        || (c < best.1 && best.1 != home && g >= best.0)
+                    {
                         best = (g, c);
                     }
                 }
@@ -145,7 +152,13 @@ pub(super) fn modularity(rows: &Rows, of: &[u32]) -> Option<f64> {
         }
     }
     let twice: f64 = degree.iter().sum();
-    (twice > 0.0).then(|| inside.iter().zip(&degree).map(|(i, d)| i / twice - (d / twice).powi(2)).sum())
+    (twice > 0.0).then(|| {
+        inside
+            .iter()
+            .zip(&degree)
+            .map(|(i, d)| i / twice - (d / twice).powi(2))
+            .sum()
+    })
 }
 
 /// Label propagation with ties to the smallest label; a baseline that Louvain must not fall below.
@@ -202,5 +215,10 @@ pub(super) fn find(rows: &Rows, seed: u64, run: &Run<'_>) -> Result<Partition, E
     let (ours, theirs) = (modularity(rows, &louvain), modularity(rows, &baseline));
     let best = if theirs > ours { baseline } else { louvain };
     let (of, count) = number(&best);
-    Ok(Partition { modularity: modularity(rows, &of), of, count, label_propagation: theirs })
+    Ok(Partition {
+        modularity: modularity(rows, &of),
+        of,
+        count,
+        label_propagation: theirs,
+    })
 }

@@ -36,7 +36,11 @@ impl Rows {
             targets[slot] = to;
             weights[slot] = weight;
         }
-        Self { starts, targets, weights }
+        Self {
+            starts,
+            targets,
+            weights,
+        }
     }
 
     pub(super) fn nodes(&self) -> usize {
@@ -63,7 +67,10 @@ impl Rows {
 
     /// Neighbours of `v` with their weights.
     pub(super) fn row(&self, v: u32) -> impl Iterator<Item = (u32, f64)> + '_ {
-        self.of(v).iter().copied().zip(self.weights(v).iter().copied())
+        self.of(v)
+            .iter()
+            .copied()
+            .zip(self.weights(v).iter().copied())
     }
 
     pub(super) fn degree(&self, v: u32) -> usize {
@@ -72,12 +79,18 @@ impl Rows {
 
     /// The weight of the arc from `v` to `to`.
     pub(super) fn weight(&self, v: u32, to: u32) -> Option<f64> {
-        self.of(v).binary_search(&to).ok().map(|i| self.weights(v)[i])
+        self.of(v)
+            .binary_search(&to)
+            .ok()
+            .map(|i| self.weights(v)[i])
     }
 
     /// The same rows with each weight replaced.
     pub(super) fn map(&self, change: impl Fn(f64) -> f64) -> Self {
-        Self { weights: self.weights.iter().map(|&w| change(w)).collect(), ..self.clone() }
+        Self {
+            weights: self.weights.iter().map(|&w| change(w)).collect(),
+            ..self.clone()
+        }
     }
 }
 
@@ -144,24 +157,41 @@ impl Graph {
     }
 
     pub(super) fn position(&self, id: &str) -> Option<u32> {
-        self.ids.binary_search_by(|probe| probe.as_str().cmp(id)).ok().map(small)
+        self.ids
+            .binary_search_by(|probe| probe.as_str().cmp(id))
+            .ok()
+            .map(small)
     }
 
     /// Ties of `v` in both directions together, as NetworkX counts `degree`.
     pub(super) fn degree(&self, v: u32) -> usize {
-        self.out.degree(v) + if self.directed { self.back.degree(v) } else { 0 }
+        self.out.degree(v)
+            + if self.directed {
+                self.back.degree(v)
+            } else {
+                0
+            }
     }
 
     /// The link between two neighbours on a path from `a` to `b`.
     pub(super) fn link(&self, a: u32, b: u32) -> Option<usize> {
-        let key = if self.directed || a < b { (a, b) } else { (b, a) };
+        let key = if self.directed || a < b {
+            (a, b)
+        } else {
+            (b, a)
+        };
         self.links.binary_search_by(|l| (l.a, l.b).cmp(&key)).ok()
     }
 }
 
 /// Parallel edges as one: strengths by 1 - prod(1 - s), the latest contact.
 fn combine(input: &Input, ids: &[String]) -> (Vec<Link>, usize, usize) {
-    let find = |id: &String| small(ids.binary_search(id).expect("validate() has refused unknown ids"));
+    let find = |id: &String| {
+        small(
+            ids.binary_search(id)
+                .expect("validate() has refused unknown ids"),
+        )
+    };
     let mut gathered: BTreeMap<(u32, u32), (Vec<f64>, Option<Date>)> = BTreeMap::new();
     let mut loops = 0;
     for edge in &input.edges {
@@ -170,27 +200,42 @@ fn combine(input: &Input, ids: &[String]) -> (Vec<Link>, usize, usize) {
             loops += 1;
             continue;
         }
-        let key = if input.directed || a < b { (a, b) } else { (b, a) };
+        let key = if input.directed || a < b {
+            (a, b)
+        } else {
+            (b, a)
+        };
         let (strengths, last) = gathered.entry(key).or_default();
         strengths.push(edge.strength);
         *last = (*last).max(edge.last_contact.map(|d| d.0));
     }
     let combined = input.edges.len() - loops - gathered.len();
-    let links = gathered.into_iter().map(|((a, b), (mut strengths, last_contact))| {
-        strengths.sort_by(f64::total_cmp);
-        let strength = match strengths.as_slice() {
-            [one] => *one,
-            // Tiny strengths vanish in 1 - s; a combined tie is never weaker than its strongest part.
-            many => (1.0 - many.iter().map(|s| 1.0 - s).product::<f64>()).max(many[many.len() - 1]),
-        };
-        Link { a, b, strength, last_contact }
-    });
+    let links = gathered
+        .into_iter()
+        .map(|((a, b), (mut strengths, last_contact))| {
+            strengths.sort_by(f64::total_cmp);
+            let strength = match strengths.as_slice() {
+                [one] => *one,
+                // Tiny strengths vanish in 1 - s; a combined tie is never weaker than its strongest part.
+                many => {
+                    (1.0 - many.iter().map(|s| 1.0 - s).product::<f64>()).max(many[many.len() - 1])
+                }
+            };
+            Link {
+                a,
+                b,
+                strength,
+                last_contact,
+            }
+        });
     (links.collect(), loops, combined)
 }
 
 fn rows(n: usize, links: &[Link], directed: bool) -> (Rows, Rows, Rows) {
-    let mut both: Vec<(u32, u32, f64)> =
-        links.iter().flat_map(|l| [(l.a, l.b, l.strength), (l.b, l.a, l.strength)]).collect();
+    let mut both: Vec<(u32, u32, f64)> = links
+        .iter()
+        .flat_map(|l| [(l.a, l.b, l.strength), (l.b, l.a, l.strength)])
+        .collect();
     both.sort_by_key(|x| (x.0, x.1));
     if !directed {
         let out = Rows::new(n, &both);
@@ -208,5 +253,9 @@ fn rows(n: usize, links: &[Link], directed: bool) -> (Rows, Rows, Rows) {
         }
         same
     });
-    (Rows::new(n, &forward), Rows::new(n, &backward), Rows::new(n, &both))
+    (
+        Rows::new(n, &forward),
+        Rows::new(n, &backward),
+        Rows::new(n, &both),
+    )
 }

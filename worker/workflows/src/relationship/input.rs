@@ -119,7 +119,9 @@ pub(super) struct Query {
     pub(super) min_strength: f64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Metric {
     Degree,
@@ -178,7 +180,14 @@ pub(super) struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        Self { as_of: None, half_life_days: 180.0, decay: 0.5, exact_limit: 500_000_000, weighted: false, tie_tolerance: 0.0 }
+        Self {
+            as_of: None,
+            half_life_days: 180.0,
+            decay: 0.5,
+            exact_limit: 500_000_000,
+            weighted: false,
+            tie_tolerance: 0.0,
+        }
     }
 }
 
@@ -204,16 +213,34 @@ fn five() -> u32 {
 
 /// The caps, then every rule that needs more than one field.
 pub(super) fn validate(input: &Input) -> Result<(), Error> {
-    Error::cap("max_nodes", input.nodes.len() as u64, limits::MAX_NODES, "/nodes")?;
-    Error::cap("max_edges", input.edges.len() as u64, limits::MAX_EDGES, "/edges")?;
+    Error::cap(
+        "max_nodes",
+        input.nodes.len() as u64,
+        limits::MAX_NODES,
+        "/nodes",
+    )?;
+    Error::cap(
+        "max_edges",
+        input.edges.len() as u64,
+        limits::MAX_EDGES,
+        "/edges",
+    )?;
     let targets = input.query.as_ref().map_or(0, |q| q.targets.len());
-    Error::cap("max_targets", targets as u64, limits::MAX_TARGETS, "/query/targets")?;
+    Error::cap(
+        "max_targets",
+        targets as u64,
+        limits::MAX_TARGETS,
+        "/query/targets",
+    )?;
 
     let mut problems = Vec::new();
     let mut known = BTreeMap::new();
     for (i, node) in input.nodes.iter().enumerate() {
         if let Some(first) = known.insert(node.id.as_str(), i) {
-            problems.push(Problem::new(format!("/nodes/{i}/id"), format!("the same id as /nodes/{first}/id")));
+            problems.push(Problem::new(
+                format!("/nodes/{i}/id"),
+                format!("the same id as /nodes/{first}/id"),
+            ));
             known.insert(node.id.as_str(), first);
         }
     }
@@ -221,7 +248,10 @@ pub(super) fn validate(input: &Input) -> Result<(), Error> {
     for (i, edge) in input.edges.iter().enumerate() {
         for (end, id) in [("a", &edge.a), ("b", &edge.b)] {
             if unknown(id) {
-                problems.push(Problem::new(format!("/edges/{i}/{end}"), "no node has this id"));
+                problems.push(Problem::new(
+                    format!("/edges/{i}/{end}"),
+                    "no node has this id",
+                ));
             }
         }
     }
@@ -243,7 +273,10 @@ fn check_query(query: &Query, unknown: impl Fn(&str) -> bool, problems: &mut Vec
         } else if *target == query.source {
             problems.push(Problem::new(at, "the source cannot be its own target"));
         } else if let Some(first) = seen.insert(target, i) {
-            problems.push(Problem::new(at, format!("the same target as /query/targets/{first}")));
+            problems.push(Problem::new(
+                at,
+                format!("the same target as /query/targets/{first}"),
+            ));
         }
     }
 }

@@ -97,7 +97,10 @@ impl Scratch {
             let here = self.dist[v as usize];
             let total: f64 = rows
                 .row(v)
-                .filter(|&(w, length)| !self.settled[w as usize] && within(self.tolerance, here + length, self.dist[w as usize]))
+                .filter(|&(w, length)| {
+                    !self.settled[w as usize]
+                        && within(self.tolerance, here + length, self.dist[w as usize])
+                })
                 .map(|(w, _)| self.share[w as usize])
                 .sum();
             let delta = self.sigma[v as usize] * total;
@@ -117,15 +120,28 @@ impl Scratch {
 }
 
 /// Traverses from each of `sources` over rows whose weights are strengths.
-pub(super) fn by_strength(rows: &Rows, sources: &[u32], tolerance: f64, run: &Run<'_>) -> Result<Weighted, Error> {
+pub(super) fn by_strength(
+    rows: &Rows,
+    sources: &[u32],
+    tolerance: f64,
+    run: &Run<'_>,
+) -> Result<Weighted, Error> {
     let rows = rows.map(|strength| (1.0 / strength).min(LONGEST));
     let n = rows.nodes();
     let mut scratch = Scratch::new(n, tolerance);
     let (mut total, mut block) = (vec![0.0; n], vec![0.0; n]);
     let mut far = vec![0.0; n];
-    let mut weighted = Weighted { betweenness: None, inward: vec![0.0; n], reached_by: vec![0; n], near_ties: 0 };
+    let mut weighted = Weighted {
+        betweenness: None,
+        inward: vec![0.0; n],
+        reached_by: vec![0; n],
+        near_ties: 0,
+    };
     for (done, chunk) in sources.chunks(BLOCK).enumerate() {
-        run.step((done * BLOCK) as f64 / sources.len() as f64, "shortest paths by strength")?;
+        run.step(
+            (done * BLOCK) as f64 / sources.len() as f64,
+            "shortest paths by strength",
+        )?;
         for &source in chunk {
             run.check()?;
             scratch.forward(&rows, source);

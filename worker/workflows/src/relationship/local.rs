@@ -21,7 +21,11 @@ pub(super) fn triangles(rows: &Rows, run: &Run<'_>) -> Result<Vec<u64>, Error> {
             mark[u as usize] = v;
         }
         for &u in rows.of(v).iter().filter(|&&u| rank(u) > rank(v)) {
-            for &w in rows.of(u).iter().filter(|&&w| rank(w) > rank(u) && mark[w as usize] == v) {
+            for &w in rows
+                .of(u)
+                .iter()
+                .filter(|&&w| rank(w) > rank(u) && mark[w as usize] == v)
+            {
                 count[v as usize] += 1;
                 count[u as usize] += 1;
                 count[w as usize] += 1;
@@ -41,7 +45,11 @@ pub(super) fn open_pairs(degree: usize) -> u64 {
 pub(super) fn clustering(rows: &Rows, triangles: &[u64]) -> Vec<f64> {
     let value = |(v, &t): (usize, &u64)| {
         let pairs = open_pairs(rows.degree(crate::number::small(v)));
-        if pairs == 0 { 0.0 } else { t as f64 / pairs as f64 }
+        if pairs == 0 {
+            0.0
+        } else {
+            t as f64 / pairs as f64
+        }
     };
     triangles.iter().enumerate().map(value).collect()
 }
@@ -49,7 +57,9 @@ pub(super) fn clustering(rows: &Rows, triangles: &[u64]) -> Vec<f64> {
 /// Core numbers in O(m): Batagelj and Zaversnik (2003).
 pub(super) fn cores(rows: &Rows) -> Vec<u32> {
     let n = rows.nodes();
-    let mut core: Vec<u32> = (0..n).map(|v| crate::number::small(rows.degree(crate::number::small(v)))).collect();
+    let mut core: Vec<u32> = (0..n)
+        .map(|v| crate::number::small(rows.degree(crate::number::small(v))))
+        .collect();
     let most = core.iter().copied().max().unwrap_or(0) as usize;
     let mut starts = vec![0_usize; most + 2];
     for &d in &core {
@@ -98,12 +108,17 @@ pub(super) struct Holes {
 pub(super) fn holes(rows: &Rows, run: &Run<'_>) -> Result<Holes, Error> {
     let n = rows.nodes();
     let each = |fold: fn(f64, f64) -> f64| -> Vec<f64> {
-        (0..crate::number::small(n)).map(|v| rows.weights(v).iter().copied().fold(0.0, fold)).collect()
+        (0..crate::number::small(n))
+            .map(|v| rows.weights(v).iter().copied().fold(0.0, fold))
+            .collect()
     };
     let (sum, most) = (each(|a, b| a + b), each(f64::max));
     let (mut p, mut is_near) = (vec![0.0; n], vec![false; n]);
     let mut indirect = vec![0.0; n];
-    let mut holes = Holes { constraint: vec![None; n], effective_size: vec![None; n] };
+    let mut holes = Holes {
+        constraint: vec![None; n],
+        effective_size: vec![None; n],
+    };
     for i in 0..crate::number::small(n) {
         if i % 256 == 0 {
             run.check()?;
@@ -125,7 +140,10 @@ pub(super) fn holes(rows: &Rows, run: &Run<'_>) -> Result<Holes, Error> {
                 }
             }
         }
-        let squares = rows.of(i).iter().map(|&j| (p[j as usize] + indirect[j as usize]).powi(2));
+        let squares = rows
+            .of(i)
+            .iter()
+            .map(|&j| (p[j as usize] + indirect[j as usize]).powi(2));
         holes.constraint[i as usize] = Some(squares.sum());
         holes.effective_size[i as usize] = Some(rows.degree(i) as f64 - redundancy);
         for &j in rows.of(i) {

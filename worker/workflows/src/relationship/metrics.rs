@@ -15,7 +15,8 @@ use super::{communities, lengths, local, spectral};
 use crate::number::{float, maybe, small};
 use crate::{Error, Run};
 
-pub(super) const SWITCHED_OFF: &str = "the feature advanced_analytics was switched off for this run";
+pub(crate) const SWITCHED_OFF: &str =
+    "the feature advanced_analytics was switched off for this run";
 
 /// Everything that was computed about the nodes.
 #[derive(Debug, Default)]
@@ -50,13 +51,30 @@ pub(super) struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    pub(super) fn new(graph: &'a Graph, input: &'a Input, components: &'a Components, run: &'a Run<'a>) -> Self {
+    pub(super) fn new(
+        graph: &'a Graph,
+        input: &'a Input,
+        components: &'a Components,
+        run: &'a Run<'a>,
+    ) -> Self {
         let (out, back, mutual) = if input.params.weighted {
             (graph.out.clone(), graph.back.clone(), graph.mutual.clone())
         } else {
-            (graph.out.map(|_| 1.0), graph.back.map(|_| 1.0), unit_mutual(graph))
+            (
+                graph.out.map(|_| 1.0),
+                graph.back.map(|_| 1.0),
+                unit_mutual(graph),
+            )
         };
-        Self { graph, input, components, run, out, back, mutual }
+        Self {
+            graph,
+            input,
+            components,
+            run,
+            out,
+            back,
+            mutual,
+        }
     }
 
     fn wants(&self, metric: Metric) -> bool {
@@ -64,7 +82,11 @@ impl<'a> Scene<'a> {
     }
 
     fn weights(&self) -> &'static str {
-        if self.input.params.weighted { "strength" } else { "none" }
+        if self.input.params.weighted {
+            "strength"
+        } else {
+            "none"
+        }
     }
 }
 
@@ -73,7 +95,8 @@ fn unit_mutual(graph: &Graph) -> Rows {
     let arcs: Vec<_> = (0..small(graph.n()))
         .flat_map(|v| graph.mutual.of(v).iter().map(move |&u| (v, u)))
         .map(|(v, u)| {
-            let both = !graph.directed || (graph.out.weight(v, u).is_some() && graph.back.weight(v, u).is_some());
+            let both = !graph.directed
+                || (graph.out.weight(v, u).is_some() && graph.back.weight(v, u).is_some());
             (v, u, if both { 2.0 } else { 1.0 })
         })
         .collect();
@@ -103,7 +126,13 @@ impl Metrics {
     }
 
     /// Whether to go on with a metric; if not, its fields are null with the reason.
-    fn go(&mut self, scene: &Scene<'_>, metric: Metric, fields: &[&'static str], advanced: bool) -> bool {
+    fn go(
+        &mut self,
+        scene: &Scene<'_>,
+        metric: Metric,
+        fields: &[&'static str],
+        advanced: bool,
+    ) -> bool {
         let reason = match (scene.wants(metric), advanced && !scene.run.advanced) {
             (false, _) => "not among the requested metrics",
             (true, true) => SWITCHED_OFF,
@@ -116,11 +145,20 @@ impl Metrics {
     }
 
     fn degrees(&mut self, scene: &Scene<'_>) {
-        if !self.go(scene, Metric::Degree, &["degree", "in_degree", "out_degree"], false) {
+        if !self.go(
+            scene,
+            Metric::Degree,
+            &["degree", "in_degree", "out_degree"],
+            false,
+        ) {
             return;
         }
         let graph = scene.graph;
-        let of = |count: &dyn Fn(u32) -> usize| (0..small(graph.n())).map(|v| Value::from(count(v))).collect();
+        let of = |count: &dyn Fn(u32) -> usize| {
+            (0..small(graph.n()))
+                .map(|v| Value::from(count(v)))
+                .collect()
+        };
         let method = json!({"method": "ties after combining parallel ones", "method_version": 1, "n": graph.n()});
         self.column("degree", of(&|v| graph.degree(v)), method.clone());
         if graph.directed {
@@ -137,17 +175,31 @@ impl Metrics {
         let limit = scene.input.params.exact_limit;
         let exact = (n as u64).saturating_mul(m as u64) <= limit;
         let wanted = scene.wants(Metric::Betweenness);
-        let sources = if exact { (0..small(n)).collect() } else { pivots(n, m, limit, scene.input.seed) };
+        let sources = if exact {
+            (0..small(n)).collect()
+        } else {
+            pivots(n, m, limit, scene.input.seed)
+        };
         let weighted = scene.input.params.weighted;
-        let by_hops = (exact || (wanted && !weighted)).then(|| sweep::by_hops(&scene.out, &sources, scene.run));
+        let by_hops = (exact || (wanted && !weighted))
+            .then(|| sweep::by_hops(&scene.out, &sources, scene.run));
         let by_hops = by_hops.transpose()?;
         let by_length = (weighted && (wanted || (exact && scene.wants(Metric::Closeness))))
-            .then(|| lengths::by_strength(&scene.out, &sources, scene.input.params.tie_tolerance, scene.run))
+            .then(|| {
+                lengths::by_strength(
+                    &scene.out,
+                    &sources,
+                    scene.input.params.tie_tolerance,
+                    scene.run,
+                )
+            })
             .transpose()?;
         self.near_ties = by_length.as_ref().map_or(0, |w| w.near_ties);
         if wanted && !exact {
-            self.approx = Some(json!({"pivots": sources.len(), "seed": scene.input.seed, "metric": "betweenness",
-                "method": "uniform pivots without replacement, rescaled n/k"}));
+            self.approx = Some(
+                json!({"pivots": sources.len(), "seed": scene.input.seed, "metric": "betweenness",
+                "method": "uniform pivots without replacement, rescaled n/k"}),
+            );
         }
         let (sums, inward) = match (&by_length, &by_hops) {
             (Some(w), _) => (w.betweenness.clone(), Some((&w.inward, &w.reached_by))),
@@ -155,7 +207,9 @@ impl Metrics {
             (None, None) => (None, None),
         };
         self.betweenness(scene, sums, sources.len());
-        let closeness = inward.filter(|_| exact).map(|(sum, reached)| sweep::closeness(sum, reached));
+        let closeness = inward
+            .filter(|_| exact)
+            .map(|(sum, reached)| sweep::closeness(sum, reached));
         self.closeness(scene, closeness);
         self.all_pairs = by_hops.filter(|_| exact);
         Ok(())
@@ -166,12 +220,19 @@ impl Metrics {
             return;
         }
         let Some(mut values) = sums else {
-            return self.absent("betweenness", "the number of shortest paths exceeds the range of a float");
+            return self.absent(
+                "betweenness",
+                "the number of shortest paths exceeds the range of a float",
+            );
         };
         sweep::normalise(&mut values, sources);
         let evidence = json!({"method": "Brandes 2001, endpoints excluded, normalised by (n-1)(n-2)", "method_version": 1,
             "n": scene.graph.n(), "sources": sources, "length": length(scene)});
-        self.column("betweenness", values.into_iter().map(float).collect(), evidence);
+        self.column(
+            "betweenness",
+            values.into_iter().map(float).collect(),
+            evidence,
+        );
     }
 
     fn closeness(&mut self, scene: &Scene<'_>, values: Option<Vec<f64>>) {
@@ -183,7 +244,11 @@ impl Metrics {
         };
         let evidence = json!({"method": "inward closeness with the Wasserman-Faust factor", "method_version": 1,
             "n": scene.graph.n(), "length": length(scene)});
-        self.column("closeness", values.into_iter().map(float).collect(), evidence);
+        self.column(
+            "closeness",
+            values.into_iter().map(float).collect(),
+            evidence,
+        );
     }
 
     fn spectral(&mut self, scene: &Scene<'_>) -> Result<(), Error> {
@@ -198,7 +263,11 @@ impl Metrics {
             };
             let evidence = json!({"method": "power iteration, damping 0.85, dangling mass uniform", "method_version": 1,
                 "n": scene.graph.n(), "weights": scene.weights()});
-            self.column("pagerank", values.into_iter().map(float).collect(), evidence);
+            self.column(
+                "pagerank",
+                values.into_iter().map(float).collect(),
+                evidence,
+            );
         }
         Ok(())
     }
@@ -213,13 +282,22 @@ impl Metrics {
         }
         let Some(values) = spectral::eigenvector(&scene.back, &within, scene.run)? else {
             let rounds = spectral::MAX_ROUNDS;
-            self.absent("eigenvector", format!("the power iteration did not converge in {rounds} rounds"));
+            self.absent(
+                "eigenvector",
+                format!("the power iteration did not converge in {rounds} rounds"),
+            );
             return Ok(());
         };
         if (size as usize) < within.len() {
-            self.reasons.insert("*/eigenvector".into(), "null outside the largest component".into());
+            self.reasons.insert(
+                "*/eigenvector".into(),
+                "null outside the largest component".into(),
+            );
         }
-        let column = values.iter().zip(&within).map(|(&x, &inside)| if inside { float(x) } else { Value::Null });
+        let column = values
+            .iter()
+            .zip(&within)
+            .map(|(&x, &inside)| if inside { float(x) } else { Value::Null });
         let evidence = json!({"method": "power iteration of A + I on the largest component, L2 norm 1", "method_version": 1,
             "n": size, "weights": scene.weights()});
         self.column("eigenvector", column.collect(), evidence);
@@ -233,14 +311,26 @@ impl Metrics {
         if self.go(scene, Metric::Clustering, &["clustering"], false) {
             let values = local::clustering(&scene.mutual, &self.triangles);
             let evidence = json!({"method": "closed over all pairs of neighbours, direction ignored", "method_version": 1, "n": n});
-            self.column("clustering", values.into_iter().map(float).collect(), evidence);
+            self.column(
+                "clustering",
+                values.into_iter().map(float).collect(),
+                evidence,
+            );
         }
         if self.go(scene, Metric::Core, &["core"], false) {
-            let values = local::cores(&scene.mutual).into_iter().map(Value::from).collect();
+            let values = local::cores(&scene.mutual)
+                .into_iter()
+                .map(Value::from)
+                .collect();
             let evidence = json!({"method": "Batagelj-Zaversnik 2003, direction ignored", "method_version": 1, "n": n});
             self.column("core", values, evidence);
         }
-        if self.go(scene, Metric::Constraint, &["constraint", "effective_size"], true) {
+        if self.go(
+            scene,
+            Metric::Constraint,
+            &["constraint", "effective_size"],
+            true,
+        ) {
             let holes = local::holes(&scene.mutual, scene.run)?;
             if holes.constraint.iter().any(Option::is_none) {
                 for field in ["constraint", "effective_size"] {
@@ -248,8 +338,16 @@ impl Metrics {
                 }
             }
             let evidence = json!({"method": "Burt 1992, mutual weights", "method_version": 1, "n": n, "weights": scene.weights()});
-            self.column("constraint", holes.constraint.into_iter().map(maybe).collect(), evidence.clone());
-            self.column("effective_size", holes.effective_size.into_iter().map(maybe).collect(), evidence);
+            self.column(
+                "constraint",
+                holes.constraint.into_iter().map(maybe).collect(),
+                evidence.clone(),
+            );
+            self.column(
+                "effective_size",
+                holes.effective_size.into_iter().map(maybe).collect(),
+                evidence,
+            );
         }
         Ok(())
     }
@@ -264,20 +362,28 @@ impl Metrics {
             "method_version": 1, "n": scene.graph.n(), "communities": partition.count, "seed": scene.input.seed,
             "modularity": maybe(partition.modularity), "label_propagation_modularity": maybe(partition.label_propagation),
             "weights": scene.weights()});
-        self.column("community", partition.of.iter().map(|&c| Value::from(c)).collect(), evidence);
+        self.column(
+            "community",
+            partition.of.iter().map(|&c| Value::from(c)).collect(),
+            evidence,
+        );
         self.partition = Some(partition);
         Ok(())
     }
 
     /// A broker spans structural holes: constraint in the lowest quarter and betweenness in the highest, above 0.
     fn brokers(&mut self) {
-        let (Some(constraint), Some(betweenness)) = (self.columns.get("constraint"), self.columns.get("betweenness")) else {
+        let (Some(constraint), Some(betweenness)) = (
+            self.columns.get("constraint"),
+            self.columns.get("betweenness"),
+        ) else {
             return self.absent("broker", "needs both constraint and betweenness");
         };
         let low = quantile(constraint, 0.25);
         let high = quantile(betweenness, 0.75);
         let is_broker = |(c, b): (&Value, &Value)| -> Value {
-            let (Some(c), Some(b), Some(low), Some(high)) = (c.as_f64(), b.as_f64(), low, high) else {
+            let (Some(c), Some(b), Some(low), Some(high)) = (c.as_f64(), b.as_f64(), low, high)
+            else {
                 return Value::Bool(false);
             };
             Value::Bool(c <= low && b >= high && b > 0.0)
@@ -291,11 +397,19 @@ impl Metrics {
 
 /// What a shortest path adds up.
 fn length(scene: &Scene<'_>) -> &'static str {
-    if scene.input.params.weighted { "1/strength" } else { "hops" }
+    if scene.input.params.weighted {
+        "1/strength"
+    } else {
+        "hops"
+    }
 }
 
 /// Nearest-rank quantile of the numbers in a column.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank within the column")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rank within the column"
+)]
 fn quantile(column: &[Value], q: f64) -> Option<f64> {
     let mut values: Vec<f64> = column.iter().filter_map(Value::as_f64).collect();
     values.sort_by(f64::total_cmp);
@@ -306,9 +420,14 @@ fn quantile(column: &[Value], q: f64) -> Option<f64> {
 /// As many sources as the limit pays for, at least one, ascending.
 fn pivots(n: usize, m: usize, limit: u64, seed: u64) -> Vec<u32> {
     use rand::SeedableRng;
-    let affordable = usize::try_from(limit / (m as u64).max(1)).unwrap_or(n).clamp(1, n);
+    let affordable = usize::try_from(limit / (m as u64).max(1))
+        .unwrap_or(n)
+        .clamp(1, n);
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
-    let mut chosen: Vec<u32> = rand::seq::index::sample(&mut rng, n, affordable).into_iter().map(small).collect();
+    let mut chosen: Vec<u32> = rand::seq::index::sample(&mut rng, n, affordable)
+        .into_iter()
+        .map(small)
+        .collect();
     chosen.sort_unstable();
     chosen
 }

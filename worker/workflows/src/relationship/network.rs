@@ -50,12 +50,19 @@ pub(super) fn density(graph: &Graph) -> (u64, u64) {
 
 /// Degree assortativity: the correlation of degrees at the two ends of the ties (out- and in-degree when directed).
 pub(super) fn assortativity(graph: &Graph) -> Option<f64> {
-    let mut ends = (Vec::with_capacity(graph.out.arcs()), Vec::with_capacity(graph.out.arcs()));
+    let mut ends = (
+        Vec::with_capacity(graph.out.arcs()),
+        Vec::with_capacity(graph.out.arcs()),
+    );
     for v in 0..small(graph.n()) {
         for &u in graph.out.of(v) {
             ends.0.push(graph.out.degree(v) as f64);
             ends.1.push(graph.back.degree(u) as f64);
         }
     }
-    if ends.0.is_empty() { None } else { correlation(&ends.0, &ends.1) }
+    if ends.0.is_empty() {
+        None
+    } else {
+        correlation(&ends.0, &ends.1)
+    }
 }

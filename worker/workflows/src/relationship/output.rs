@@ -10,8 +10,19 @@ use crate::document::Document;
 use crate::number::{float, maybe, small};
 
 const NODE_FIELDS: [&str; 13] = [
-    "degree", "in_degree", "out_degree", "betweenness", "closeness", "eigenvector", "pagerank", "constraint",
-    "effective_size", "core", "clustering", "community", "broker",
+    "degree",
+    "in_degree",
+    "out_degree",
+    "betweenness",
+    "closeness",
+    "eigenvector",
+    "pagerank",
+    "constraint",
+    "effective_size",
+    "core",
+    "clustering",
+    "community",
+    "broker",
 ];
 
 /// Fills everything that is about the whole network.
@@ -43,39 +54,79 @@ fn node(graph: &Graph, metrics: &Metrics, v: usize) -> Value {
     fields.insert("name".into(), graph.names[v].clone().into());
     fields.insert("type".into(), json!(graph.kinds[v]));
     for name in NODE_FIELDS {
-        let value = metrics.columns.get(name).map_or(Value::Null, |column| column[v].clone());
+        let value = metrics
+            .columns
+            .get(name)
+            .map_or(Value::Null, |column| column[v].clone());
         fields.insert(name.into(), value);
     }
     Value::Object(fields)
 }
 
-fn whole(graph: &Graph, components: &Components, metrics: &Metrics, evidence: &mut Map<String, Value>, doc: &mut Document) {
+fn whole(
+    graph: &Graph,
+    components: &Components,
+    metrics: &Metrics,
+    evidence: &mut Map<String, Value>,
+    doc: &mut Document,
+) {
     let n = graph.n();
     let mut fields = Map::new();
     fields.insert("n".into(), n.into());
     fields.insert("m".into(), graph.m().into());
     fields.insert("directed".into(), graph.directed.into());
     fields.insert("components".into(), components.sizes.len().into());
-    fields.insert("giant".into(), components.sizes[components.giant as usize].into());
+    fields.insert(
+        "giant".into(),
+        components.sizes[components.giant as usize].into(),
+    );
     let (num, den) = network::density(graph);
     let density = (den > 0).then(|| num as f64 / den as f64);
-    put(&mut fields, doc, "density", density, "one node has no possible ties");
-    evidence.insert("density".into(), json!({"value": maybe(density), "num": num, "den": den, "method": "ties / possible ties"}));
+    put(
+        &mut fields,
+        doc,
+        "density",
+        density,
+        "one node has no possible ties",
+    );
+    evidence.insert(
+        "density".into(),
+        json!({"value": maybe(density), "num": num, "den": den, "method": "ties / possible ties"}),
+    );
     triangles(graph, metrics, &mut fields, evidence);
     let assortativity = network::assortativity(graph);
-    put(&mut fields, doc, "assortativity", assortativity, "the degrees at the ends of ties do not vary");
+    put(
+        &mut fields,
+        doc,
+        "assortativity",
+        assortativity,
+        "the degrees at the ends of ties do not vary",
+    );
     distances(graph, components, metrics, &mut fields, doc);
     let modularity = metrics.partition.as_ref().and_then(|p| p.modularity);
-    let why = if metrics.partition.is_some() { "the network has no ties" } else { "communities were not computed" };
+    let why = if metrics.partition.is_some() {
+        "the network has no ties"
+    } else {
+        "communities were not computed"
+    };
     put(&mut fields, doc, "modularity", modularity, why);
-    fields.insert("communities".into(), metrics.partition.as_ref().map(|p| p.count).into());
+    fields.insert(
+        "communities".into(),
+        metrics.partition.as_ref().map(|p| p.count).into(),
+    );
     if metrics.partition.is_none() {
         doc.because("/network/communities", why);
     }
     doc.set("network", fields);
 }
 
-fn put(fields: &mut Map<String, Value>, doc: &mut Document, name: &str, value: Option<f64>, why: &str) {
+fn put(
+    fields: &mut Map<String, Value>,
+    doc: &mut Document,
+    name: &str,
+    value: Option<f64>,
+    why: &str,
+) {
     if value.is_none() {
         doc.because(format!("/network/{name}"), why);
     }
@@ -83,10 +134,21 @@ fn put(fields: &mut Map<String, Value>, doc: &mut Document, name: &str, value: O
 }
 
 /// Transitivity and average clustering; both 0 where nobody has two neighbours, as in NetworkX.
-fn triangles(graph: &Graph, metrics: &Metrics, fields: &mut Map<String, Value>, evidence: &mut Map<String, Value>) {
+fn triangles(
+    graph: &Graph,
+    metrics: &Metrics,
+    fields: &mut Map<String, Value>,
+    evidence: &mut Map<String, Value>,
+) {
     let closed: u64 = metrics.triangles.iter().sum();
-    let pairs: u64 = (0..small(graph.n())).map(|v| local::open_pairs(graph.mutual.degree(v))).sum();
-    let transitivity = if pairs == 0 { 0.0 } else { closed as f64 / pairs as f64 };
+    let pairs: u64 = (0..small(graph.n()))
+        .map(|v| local::open_pairs(graph.mutual.degree(v)))
+        .sum();
+    let transitivity = if pairs == 0 {
+        0.0
+    } else {
+        closed as f64 / pairs as f64
+    };
     let clustering = local::clustering(&graph.mutual, &metrics.triangles);
     let average = clustering.iter().sum::<f64>() / clustering.len() as f64;
     fields.insert("transitivity".into(), float(transitivity));
@@ -95,40 +157,94 @@ fn triangles(graph: &Graph, metrics: &Metrics, fields: &mut Map<String, Value>, 
         "transitivity".into(),
         json!({"value": float(transitivity), "num": closed, "den": pairs, "method": "closed over all connected triples"}),
     );
-    evidence.insert("avg_clustering".into(), json!({"value": float(average), "n": clustering.len(), "method": "mean over all nodes"}));
+    evidence.insert(
+        "avg_clustering".into(),
+        json!({"value": float(average), "n": clustering.len(), "method": "mean over all nodes"}),
+    );
 }
 
 /// Diameter, radius and mean distance, of the network where it is connected and of its largest component.
-fn distances(graph: &Graph, components: &Components, metrics: &Metrics, fields: &mut Map<String, Value>, doc: &mut Document) {
+fn distances(
+    graph: &Graph,
+    components: &Components,
+    metrics: &Metrics,
+    fields: &mut Map<String, Value>,
+    doc: &mut Document,
+) {
     let n = graph.n() as u64;
-    let all = ["diameter", "radius", "avg_path", "giant_diameter", "giant_avg_path"];
+    let all = [
+        "diameter",
+        "radius",
+        "avg_path",
+        "giant_diameter",
+        "giant_avg_path",
+    ];
     let Some(sweep) = &metrics.all_pairs else {
         for name in all {
-            put(fields, doc, name, None, "nodes x edges is above params.exact_limit");
+            put(
+                fields,
+                doc,
+                name,
+                None,
+                "nodes x edges is above params.exact_limit",
+            );
         }
         return;
     };
     let connected = sweep.pairs == n * (n - 1);
-    let mean = |sum: u64, pairs: u64| if pairs == 0 { 0.0 } else { sum as f64 / pairs as f64 };
+    let mean = |sum: u64, pairs: u64| {
+        if pairs == 0 {
+            0.0
+        } else {
+            sum as f64 / pairs as f64
+        }
+    };
     let inside = || (0..graph.n()).filter(|&v| components.of[v] == components.giant);
-    let (sum, reached) = inside()
-        .fold((0.0, 0), |(sum, reached), v| (sum + sweep.inward[v], reached + u64::from(sweep.reached_by[v]) - 1));
+    let (sum, reached) = inside().fold((0.0, 0), |(sum, reached), v| {
+        (
+            sum + sweep.inward[v],
+            reached + u64::from(sweep.reached_by[v]) - 1,
+        )
+    });
     let size = u64::from(components.sizes[components.giant as usize]);
     let giant_connected = reached == size * (size - 1);
     let why = "the network is not connected in both directions; see the giant component";
     let whole = |value: Option<u32>| value.filter(|_| connected).map(f64::from);
     let widest = whole(sweep.eccentricity.iter().copied().max());
     let narrowest = whole(sweep.eccentricity.iter().copied().min());
-    let giant_widest = inside().map(|v| sweep.eccentricity[v]).max().filter(|_| giant_connected);
-    for (name, value) in [("diameter", widest), ("radius", narrowest), ("giant_diameter", giant_widest.map(f64::from))] {
+    let giant_widest = inside()
+        .map(|v| sweep.eccentricity[v])
+        .max()
+        .filter(|_| giant_connected);
+    for (name, value) in [
+        ("diameter", widest),
+        ("radius", narrowest),
+        ("giant_diameter", giant_widest.map(f64::from)),
+    ] {
         put(fields, doc, name, value, why);
         // Hops are whole numbers.
         if let Some(x) = value {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "came from a u32")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "came from a u32"
+            )]
             fields.insert(name.into(), (x as u32).into());
         }
     }
-    put(fields, doc, "avg_path", connected.then(|| mean(sweep.distance, sweep.pairs)), why);
-    let giant_mean = giant_connected.then(|| if reached == 0 { 0.0 } else { sum / reached as f64 });
+    put(
+        fields,
+        doc,
+        "avg_path",
+        connected.then(|| mean(sweep.distance, sweep.pairs)),
+        why,
+    );
+    let giant_mean = giant_connected.then(|| {
+        if reached == 0 {
+            0.0
+        } else {
+            sum / reached as f64
+        }
+    });
     put(fields, doc, "giant_avg_path", giant_mean, why);
 }

@@ -18,7 +18,11 @@ const HOP_MASK: u64 = (1 << HOP_BITS) - 1;
 const NONE: u64 = u64::MAX;
 
 /// Cost and hops of one tie: round(-ln(s) * 1e9) and 1.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "-ln of a positive float is at most 745")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "-ln of a positive float is at most 745"
+)]
 fn key(strength: f64) -> u64 {
     ((((-strength.ln()).max(0.0) * 1e9).round() as u64) << HOP_BITS) | 1
 }
@@ -54,13 +58,24 @@ impl Search {
                 .collect()
         };
         let (keys_out, keys_back) = (keys(&out), keys(&back));
-        Self { out, back, keys_out, keys_back, max_hops: usize::from(max_hops), spent: 0 }
+        Self {
+            out,
+            back,
+            keys_out,
+            keys_back,
+            max_hops: usize::from(max_hops),
+            spent: 0,
+        }
     }
 
     /// Best keys of paths of at most h hops between `start` and every node, for h = 0..=hops; walks `back` towards
     /// a target, `out` away from a source. Banned nodes are not entered.
     fn layers(&mut self, start: u32, hops: usize, towards: bool, banned: &[bool]) -> Vec<Vec<u64>> {
-        let (rows, keys) = if towards { (&self.back, &self.keys_back) } else { (&self.out, &self.keys_out) };
+        let (rows, keys) = if towards {
+            (&self.back, &self.keys_back)
+        } else {
+            (&self.out, &self.keys_out)
+        };
         let mut first = vec![NONE; rows.nodes()];
         first[start as usize] = 0;
         let mut layers = vec![first];
@@ -91,8 +106,17 @@ impl Search {
     pub(super) fn best_products(&mut self, source: u32) -> Vec<Vec<f64>> {
         let banned = vec![false; self.out.nodes()];
         let layers = self.layers(source, self.max_hops, false, &banned);
-        let product = |&k: &u64| if k == NONE { 0.0 } else { (-((k >> HOP_BITS) as f64) * 1e-9).exp() };
-        layers.iter().map(|layer| layer.iter().map(product).collect()).collect()
+        let product = |&k: &u64| {
+            if k == NONE {
+                0.0
+            } else {
+                (-((k >> HOP_BITS) as f64) * 1e-9).exp()
+            }
+        };
+        layers
+            .iter()
+            .map(|layer| layer.iter().map(product).collect())
+            .collect()
     }
 
     /// The best way from the last node of `prefix` to `target` that avoids the prefix and the `closed` first steps.
@@ -108,9 +132,12 @@ impl Search {
             let ways = self.out.of(v).iter().zip(&self.keys_out[v as usize]);
             let ends = ways.filter(|&(&u, _)| open(u) && layers[left][u as usize] != NONE);
             // Neighbours ascend, and the first of equal keys wins: the smallest ids.
-            ends.map(|(&u, &cost)| (cost + layers[left][u as usize], u)).min()
+            ends.map(|(&u, &cost)| (cost + layers[left][u as usize], u))
+                .min()
         };
-        let (total, mut at) = step(spur, budget, &|u| !banned[u as usize] && !closed.contains(&u))?;
+        let (total, mut at) = step(spur, budget, &|u| {
+            !banned[u as usize] && !closed.contains(&u)
+        })?;
         let mut nodes = vec![at];
         // The optimum has exactly this many hops left, and each suffix of it is itself optimal.
         for left in (0..(total & HOP_MASK) - 1).rev() {
@@ -122,11 +149,20 @@ impl Search {
     }
 
     fn cost(&self, a: u32, b: u32) -> u64 {
-        self.out.of(a).binary_search(&b).map_or(NONE, |i| self.keys_out[a as usize][i])
+        self.out
+            .of(a)
+            .binary_search(&b)
+            .map_or(NONE, |i| self.keys_out[a as usize][i])
     }
 
     /// Up to `k` simple paths in order, and whether the budget ended the search early.
-    pub(super) fn best(&mut self, source: u32, target: u32, k: usize, run: &Run<'_>) -> Result<Found, Error> {
+    pub(super) fn best(
+        &mut self,
+        source: u32,
+        target: u32,
+        k: usize,
+        run: &Run<'_>,
+    ) -> Result<Found, Error> {
         let mut found: Vec<Ranked> = Vec::new();
         let mut candidates: BTreeSet<Ranked> = BTreeSet::new();
         if let Some((total, rest)) = self.suffix(&[source], &BTreeSet::new(), target) {
@@ -139,11 +175,17 @@ impl Search {
                 break;
             }
             if self.spent > MAX_RELAXATIONS {
-                return Ok(Found { paths: found, truncated: true });
+                return Ok(Found {
+                    paths: found,
+                    truncated: true,
+                });
             }
             self.deviate(&found, target, &mut candidates);
         }
-        Ok(Found { paths: found, truncated: false })
+        Ok(Found {
+            paths: found,
+            truncated: false,
+        })
     }
 
     /// Adds, for every node of the latest path, the best way that leaves all found paths there.
@@ -152,8 +194,11 @@ impl Search {
         let mut spent = 0;
         for i in 0..latest.len() - 1 {
             let prefix = &latest[..=i];
-            let closed: BTreeSet<u32> =
-                found.iter().filter(|(_, p)| p.len() > i + 1 && p.starts_with(prefix)).map(|(_, p)| p[i + 1]).collect();
+            let closed: BTreeSet<u32> = found
+                .iter()
+                .filter(|(_, p)| p.len() > i + 1 && p.starts_with(prefix))
+                .map(|(_, p)| p[i + 1])
+                .collect();
             if let Some((rest, nodes)) = self.suffix(prefix, &closed, target) {
                 candidates.insert((spent + rest, [prefix, &nodes].concat()));
             }

@@ -13,7 +13,12 @@ use crate::number::{float, maybe};
 use crate::{Error, Run};
 
 /// Fills `paths`, `targets`, `layers`, `reach`, `influence` and `truncated`.
-pub(super) fn answer(graph: &Graph, input: &Input, run: &Run<'_>, doc: &mut Document) -> Result<(), Error> {
+pub(super) fn answer(
+    graph: &Graph,
+    input: &Input,
+    run: &Run<'_>,
+    doc: &mut Document,
+) -> Result<(), Error> {
     let Some(query) = &input.query else {
         for field in ["layers", "reach", "influence"] {
             doc.set(field, Value::Null);
@@ -29,7 +34,10 @@ pub(super) fn answer(graph: &Graph, input: &Input, run: &Run<'_>, doc: &mut Docu
     run.step(0.0, "reach")?;
     spread(&mut search, source, input.params.decay, doc);
 
-    let aging = Aging { as_of: input.params.as_of.map(|d| d.0), half_life_days: input.params.half_life_days };
+    let aging = Aging {
+        as_of: input.params.as_of.map(|d| d.0),
+        half_life_days: input.params.half_life_days,
+    };
     let mut targets = Vec::new();
     let mut lines = Vec::new();
     let mut truncated = false;
@@ -51,11 +59,24 @@ pub(super) fn answer(graph: &Graph, input: &Input, run: &Run<'_>, doc: &mut Docu
             "simple_paths": {"value": count.paths, "steps": count.steps, "truncated": count.truncated,
                 "method": "depth-first count with distance pruning", "method_version": 1, "max_hops": search.max_hops}}));
         if hops == u32::MAX {
-            let reason = format!("no way within {} hops at this min_strength", search.max_hops);
+            let reason = format!(
+                "no way within {} hops at this min_strength",
+                search.max_hops
+            );
             doc.because(format!("/targets/{i}/shortest_hops"), reason);
         }
-        let story = Story { graph, query, aging };
-        lines.extend(found.paths.iter().enumerate().map(|(rank, path)| story.path(rank + 1, path)));
+        let story = Story {
+            graph,
+            query,
+            aging,
+        };
+        lines.extend(
+            found
+                .paths
+                .iter()
+                .enumerate()
+                .map(|(rank, path)| story.path(rank + 1, path)),
+        );
     }
     doc.set("targets", targets);
     doc.set("paths", lines);
@@ -64,7 +85,9 @@ pub(super) fn answer(graph: &Graph, input: &Input, run: &Run<'_>, doc: &mut Docu
 }
 
 fn position(graph: &Graph, id: &str) -> u32 {
-    graph.position(id).expect("validate() has refused unknown ids")
+    graph
+        .position(id)
+        .expect("validate() has refused unknown ids")
 }
 
 /// Layers, reach and influence of the source.
@@ -77,8 +100,20 @@ fn spread(search: &mut Search, source: u32, decay: f64, doc: &mut Document) {
     if radius.is_none() {
         doc.because("/influence/radius90", "nobody is in reach");
     }
-    let by_hop = expected.iter().enumerate().skip(1).map(|(k, &e)| (k.to_string(), float(e))).collect::<Map<_, _>>();
-    doc.set("reach", within.iter().enumerate().map(|(i, &r)| ((i + 1).to_string(), r.into())).collect::<Map<_, _>>());
+    let by_hop = expected
+        .iter()
+        .enumerate()
+        .skip(1)
+        .map(|(k, &e)| (k.to_string(), float(e)))
+        .collect::<Map<_, _>>();
+    doc.set(
+        "reach",
+        within
+            .iter()
+            .enumerate()
+            .map(|(i, &r)| ((i + 1).to_string(), r.into()))
+            .collect::<Map<_, _>>(),
+    );
     let all = expected.last().copied();
     doc.set(
         "influence",
@@ -98,16 +133,27 @@ struct Story<'a> {
 impl Story<'_> {
     fn path(&self, rank: usize, (_, nodes): &Ranked) -> Value {
         let graph = self.graph;
-        let ids: Vec<&str> = nodes.iter().map(|&v| graph.ids[v as usize].as_str()).collect();
+        let ids: Vec<&str> = nodes
+            .iter()
+            .map(|&v| graph.ids[v as usize].as_str())
+            .collect();
         let links: Vec<_> = nodes
             .windows(2)
             .map(|w| &graph.links[graph.link(w[0], w[1]).expect("a path walks along links")])
             .collect();
         let product: f64 = links.iter().map(|l| l.strength).product();
         // The first of equally weak ties.
-        let weakest = (0..links.len()).rev().min_by(|&i, &j| links[i].strength.total_cmp(&links[j].strength).then(i.cmp(&j)));
+        let weakest = (0..links.len()).rev().min_by(|&i, &j| {
+            links[i]
+                .strength
+                .total_cmp(&links[j].strength)
+                .then(i.cmp(&j))
+        });
         let weakest = weakest.expect("a path has at least one tie");
-        let qualities: Vec<f64> = links.iter().map(|l| quality::of_link(graph, l, self.aging)).collect();
+        let qualities: Vec<f64> = links
+            .iter()
+            .map(|l| quality::of_link(graph, l, self.aging))
+            .collect();
         let edges: Vec<Value> = (0..links.len())
             .map(|i| json!({"a": ids[i], "b": ids[i + 1], "strength": float(links[i].strength), "quality": float(qualities[i])}))
             .collect();
@@ -126,18 +172,29 @@ impl Story<'_> {
     }
 
     fn name(&self, v: u32) -> &str {
-        self.graph.names[v as usize].as_ref().unwrap_or(&self.graph.ids[v as usize])
+        self.graph.names[v as usize]
+            .as_ref()
+            .unwrap_or(&self.graph.ids[v as usize])
     }
 
     fn explain(&self, nodes: &[u32], product: f64, weakest: usize, strength: f64) -> String {
-        let through: Vec<&str> = nodes[1..nodes.len() - 1].iter().map(|&v| self.name(v)).collect();
+        let through: Vec<&str> = nodes[1..nodes.len() - 1]
+            .iter()
+            .map(|&v| self.name(v))
+            .collect();
         let (first, last) = (self.name(nodes[0]), self.name(nodes[nodes.len() - 1]));
         let way = match through.as_slice() {
             [] => format!("{first} knows {last} directly"),
             [one] => format!("{first} reaches {last} through {one}"),
-            many => format!("{first} reaches {last} in {} hops through {}", nodes.len() - 1, many.join(", then ")),
+            many => format!(
+                "{first} reaches {last} in {} hops through {}",
+                nodes.len() - 1,
+                many.join(", then ")
+            ),
         };
         let (a, b) = (self.name(nodes[weakest]), self.name(nodes[weakest + 1]));
-        format!("{way}; the strengths multiply to {product:.3}, and the weakest tie is {a} to {b} ({strength:.2}).")
+        format!(
+            "{way}; the strengths multiply to {product:.3}, and the weakest tie is {a} to {b} ({strength:.2})."
+        )
     }
 }

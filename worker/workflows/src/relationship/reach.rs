@@ -67,7 +67,12 @@ pub(super) fn decay(layers: &[u64], factor: f64) -> f64 {
 /// Expected influence within k = 0..=hops hops: the sum over the other nodes of the best product of strengths.
 pub(super) fn expected(products: &[Vec<f64>], source: u32) -> Vec<f64> {
     let others = |layer: &Vec<f64>| {
-        layer.iter().enumerate().filter(|(v, _)| *v != source as usize).map(|(_, p)| p).sum::<f64>()
+        layer
+            .iter()
+            .enumerate()
+            .filter(|(v, _)| *v != source as usize)
+            .map(|(_, p)| p)
+            .sum::<f64>()
     };
     products.iter().map(others).collect()
 }
@@ -76,7 +81,11 @@ pub(super) fn expected(products: &[Vec<f64>], source: u32) -> Vec<f64> {
 pub(super) fn radius90(expected: &[f64]) -> Option<usize> {
     let all = *expected.last()?;
     // A relative 1e-12 absorbs the rounding of sums that are equal on paper.
-    (all > 0.0).then(|| expected.iter().position(|&e| e >= 0.9 * all * (1.0 - 1e-12)))?
+    (all > 0.0).then(|| {
+        expected
+            .iter()
+            .position(|&e| e >= 0.9 * all * (1.0 - 1e-12))
+    })?
 }
 
 /// How many simple paths lead to a target.
@@ -90,12 +99,22 @@ pub(super) struct Count {
 /// Counts simple paths of at most `hops` edges, up to a cap on paths and on steps.
 ///
 /// `left` holds each node's distance to the target: a branch that can no longer arrive in time is not entered.
-pub(super) fn count_simple(rows: &Rows, source: u32, left: &[u32], hops: usize, steps: u64) -> Count {
+pub(super) fn count_simple(
+    rows: &Rows,
+    source: u32,
+    left: &[u32],
+    hops: usize,
+    steps: u64,
+) -> Count {
     let mut walk = Walk {
         rows,
         left,
         on_path: vec![false; rows.nodes()],
-        count: Count { paths: 0, steps: 0, truncated: false },
+        count: Count {
+            paths: 0,
+            steps: 0,
+            truncated: false,
+        },
         most: steps.min(MAX_COUNT_STEPS),
     };
     walk.from(source, crate::number::small(hops));

@@ -13,10 +13,17 @@ const TOLERANCE: f64 = 1e-14;
 const DAMPING: f64 = 0.85;
 
 /// Eigenvector centrality over the nodes of `within`, L2-normalised; 0 elsewhere. `None` if it does not converge.
-pub(super) fn eigenvector(back: &Rows, within: &[bool], run: &Run<'_>) -> Result<Option<Vec<f64>>, Error> {
+pub(super) fn eigenvector(
+    back: &Rows,
+    within: &[bool],
+    run: &Run<'_>,
+) -> Result<Option<Vec<f64>>, Error> {
     let size = within.iter().filter(|&&inside| inside).count();
     let start = 1.0 / (size as f64).sqrt();
-    let mut x: Vec<f64> = within.iter().map(|&inside| if inside { start } else { 0.0 }).collect();
+    let mut x: Vec<f64> = within
+        .iter()
+        .map(|&inside| if inside { start } else { 0.0 })
+        .collect();
     let mut next = vec![0.0; x.len()];
     for round in 0..MAX_ROUNDS {
         if round % 64 == 0 {
@@ -25,7 +32,10 @@ pub(super) fn eigenvector(back: &Rows, within: &[bool], run: &Run<'_>) -> Result
         for (v, slot) in next.iter_mut().enumerate() {
             *slot = x[v];
             if within[v] {
-                *slot += back.row(crate::number::small(v)).map(|(u, w)| w * x[u as usize]).sum::<f64>();
+                *slot += back
+                    .row(crate::number::small(v))
+                    .map(|(u, w)| w * x[u as usize])
+                    .sum::<f64>();
             }
         }
         let norm = next.iter().map(|y| y * y).sum::<f64>().sqrt();
@@ -45,7 +55,9 @@ pub(super) fn eigenvector(back: &Rows, within: &[bool], run: &Run<'_>) -> Result
 /// PageRank with damping 0.85 and uniform dangling mass. `None` if it does not converge.
 pub(super) fn pagerank(out: &Rows, back: &Rows, run: &Run<'_>) -> Result<Option<Vec<f64>>, Error> {
     let n = out.nodes();
-    let total: Vec<f64> = (0..crate::number::small(n)).map(|v| out.weights(v).iter().sum()).collect();
+    let total: Vec<f64> = (0..crate::number::small(n))
+        .map(|v| out.weights(v).iter().sum())
+        .collect();
     let mut x = vec![1.0 / n as f64; n];
     let mut flow = vec![0.0; n];
     for round in 0..MAX_ROUNDS {
@@ -62,7 +74,10 @@ pub(super) fn pagerank(out: &Rows, back: &Rows, run: &Run<'_>) -> Result<Option<
         let base = (1.0 - DAMPING + DAMPING * dangling) / n as f64;
         let mut step = 0.0;
         for (v, old) in x.iter_mut().enumerate() {
-            let inward: f64 = back.row(crate::number::small(v)).map(|(u, w)| w * flow[u as usize]).sum();
+            let inward: f64 = back
+                .row(crate::number::small(v))
+                .map(|(u, w)| w * flow[u as usize])
+                .sum();
             let new = base + DAMPING * inward;
             step += (new - *old).abs();
             *old = new;

@@ -40,12 +40,19 @@ struct Scratch {
 
 impl Scratch {
     fn new(n: usize) -> Self {
-        Self { dist: vec![UNSEEN; n], sigma: vec![0.0; n], share: vec![0.0; n], order: Vec::with_capacity(n) }
+        Self {
+            dist: vec![UNSEEN; n],
+            sigma: vec![0.0; n],
+            share: vec![0.0; n],
+            order: Vec::with_capacity(n),
+        }
     }
 
     /// Breadth first, counting shortest paths.
     fn forward(&mut self, rows: &Rows, source: u32) {
-        let Self { dist, sigma, order, .. } = self;
+        let Self {
+            dist, sigma, order, ..
+        } = self;
         order.clear();
         order.push(source);
         dist[source as usize] = 0;
@@ -69,7 +76,12 @@ impl Scratch {
 
     /// Adds each node's dependency to `sums`, farthest first.
     fn back(&mut self, rows: &Rows, sums: &mut [f64]) {
-        let Self { dist, sigma, share, order } = self;
+        let Self {
+            dist,
+            sigma,
+            share,
+            order,
+        } = self;
         for &v in order[1..].iter().rev() {
             let beyond = dist[v as usize] + 1;
             let mut total = 0.0;
@@ -108,7 +120,10 @@ pub(super) fn by_hops(rows: &Rows, sources: &[u32], run: &Run<'_>) -> Result<Swe
         distance: 0,
     };
     for (done, chunk) in sources.chunks(BLOCK).enumerate() {
-        run.step((done * BLOCK) as f64 / sources.len() as f64, "shortest paths")?;
+        run.step(
+            (done * BLOCK) as f64 / sources.len() as f64,
+            "shortest paths",
+        )?;
         for (i, &source) in chunk.iter().enumerate() {
             if i % 16 == 0 {
                 run.check()?;
@@ -163,7 +178,11 @@ pub(super) fn closeness(inward: &[f64], reached_by: &[u32]) -> Vec<f64> {
     let n = inward.len();
     let value = |(&sum, &reached): (&f64, &u32)| {
         let others = f64::from(reached) - 1.0;
-        if sum > 0.0 { others / sum * (others / (n as f64 - 1.0)) } else { 0.0 }
+        if sum > 0.0 {
+            others / sum * (others / (n as f64 - 1.0))
+        } else {
+            0.0
+        }
     };
     inward.iter().zip(reached_by).map(value).collect()
 }

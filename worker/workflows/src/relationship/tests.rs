@@ -13,12 +13,22 @@ fn run(input: &Value) -> Value {
 }
 
 fn close(actual: &Value, expected: f64, what: &str) {
-    let x = actual.as_f64().unwrap_or_else(|| panic!("{what}: {actual} is not a number, expected {expected}"));
-    assert!((x - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{what}: {x} is not {expected}");
+    let x = actual
+        .as_f64()
+        .unwrap_or_else(|| panic!("{what}: {actual} is not a number, expected {expected}"));
+    assert!(
+        (x - expected).abs() <= 1e-9 * expected.abs().max(1.0),
+        "{what}: {x} is not {expected}"
+    );
 }
 
 fn node<'a>(output: &'a Value, id: &str) -> &'a Value {
-    output["nodes"].as_array().unwrap().iter().find(|v| v["id"] == id).unwrap()
+    output["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|v| v["id"] == id)
+        .unwrap()
 }
 
 /// An input of nodes `ids` and edges (a, b, strength) without a query.

@@ -19,7 +19,11 @@ fn id(v: usize) -> String {
 impl Small {
     fn input(&self) -> Value {
         let ids: Vec<String> = (0..self.n).map(id).collect();
-        let edges: Vec<_> = self.edges.iter().map(|&(a, b, s)| (id(a), id(b), s)).collect();
+        let edges: Vec<_> = self
+            .edges
+            .iter()
+            .map(|&(a, b, s)| (id(a), id(b), s))
+            .collect();
         let mut input = network(&ids, &edges);
         input["directed"] = self.directed.into();
         input
@@ -27,12 +31,20 @@ impl Small {
 
     /// Strength of the arc from a to b; the generator makes no parallel edges.
     fn strength(&self, a: usize, b: usize) -> Option<f64> {
-        let fits = |e: &&(usize, usize, f64)| (e.0, e.1) == (a, b) || (!self.directed && (e.1, e.0) == (a, b));
+        let fits = |e: &&(usize, usize, f64)| {
+            (e.0, e.1) == (a, b) || (!self.directed && (e.1, e.0) == (a, b))
+        };
         self.edges.iter().find(fits).map(|e| e.2)
     }
 
     /// Every simple path from `path`'s end to `target` within `hops` more edges.
-    fn simple(&self, path: &mut Vec<usize>, target: usize, hops: usize, found: &mut Vec<Vec<usize>>) {
+    fn simple(
+        &self,
+        path: &mut Vec<usize>,
+        target: usize,
+        hops: usize,
+        found: &mut Vec<Vec<usize>>,
+    ) {
         let at = path[path.len() - 1];
         if at == target {
             found.push(path.clone());
@@ -51,21 +63,34 @@ impl Small {
     }
 
     fn product(&self, path: &[usize]) -> f64 {
-        path.windows(2).map(|w| self.strength(w[0], w[1]).unwrap()).product()
+        path.windows(2)
+            .map(|w| self.strength(w[0], w[1]).unwrap())
+            .product()
     }
 }
 
 fn graphs(directed: bool) -> impl Strategy<Value = Small> {
     (2_usize..=9).prop_flat_map(move |n| {
-        let pairs: Vec<(usize, usize)> =
-            (0..n).flat_map(|a| (0..n).map(move |b| (a, b))).filter(|&(a, b)| if directed { a != b } else { a < b }).collect();
+        let pairs: Vec<(usize, usize)> = (0..n)
+            .flat_map(|a| (0..n).map(move |b| (a, b)))
+            .filter(|&(a, b)| if directed { a != b } else { a < b })
+            .collect();
         let most = pairs.len();
-        let strengths = prop::collection::vec(prop::sample::select(vec![0.1, 0.25, 0.5, 0.5, 0.9, 1.0, 0.333]), most);
-        (prop::sample::subsequence(pairs, 0..=most), strengths).prop_map(move |(pairs, strengths)| Small {
-            n,
-            directed,
-            edges: pairs.into_iter().zip(strengths).map(|((a, b), s)| (a, b, s)).collect(),
-        })
+        let strengths = prop::collection::vec(
+            prop::sample::select(vec![0.1, 0.25, 0.5, 0.5, 0.9, 1.0, 0.333]),
+            most,
+        );
+        (prop::sample::subsequence(pairs, 0..=most), strengths).prop_map(
+            move |(pairs, strengths)| Small {
+                n,
+                directed,
+                edges: pairs
+                    .into_iter()
+                    .zip(strengths)
+                    .map(|((a, b), s)| (a, b, s))
+                    .collect(),
+            },
+        )
     })
 }
 

@@ -12,12 +12,36 @@ fn oracle() -> Vec<Value> {
 #[test]
 fn karate_has_its_published_values() {
     let output = run(&karate_club());
-    close(&node(&output, "0")["betweenness"], 0.437_635_281_385, "betweenness(0)");
-    close(&node(&output, "33")["betweenness"], 0.304_074_975_950, "betweenness(33)");
-    close(&node(&output, "0")["closeness"], 0.568_965_517_241, "closeness(0)");
-    close(&node(&output, "33")["eigenvector"], 0.373_363_470_299, "eigenvector(33)");
-    close(&node(&output, "0")["constraint"], 0.155_423_297_646_605, "constraint(0)");
-    close(&node(&output, "0")["effective_size"], 13.75, "effective size(0)");
+    close(
+        &node(&output, "0")["betweenness"],
+        0.437_635_281_385,
+        "betweenness(0)",
+    );
+    close(
+        &node(&output, "33")["betweenness"],
+        0.304_074_975_950,
+        "betweenness(33)",
+    );
+    close(
+        &node(&output, "0")["closeness"],
+        0.568_965_517_241,
+        "closeness(0)",
+    );
+    close(
+        &node(&output, "33")["eigenvector"],
+        0.373_363_470_299,
+        "eigenvector(33)",
+    );
+    close(
+        &node(&output, "0")["constraint"],
+        0.155_423_297_646_605,
+        "constraint(0)",
+    );
+    close(
+        &node(&output, "0")["effective_size"],
+        13.75,
+        "effective size(0)",
+    );
     let whole = &output["network"];
     for (name, value) in [
         ("transitivity", 0.255_681_818_182),
@@ -28,12 +52,29 @@ fn karate_has_its_published_values() {
     ] {
         close(&whole[name], value, name);
     }
-    assert_eq!((&whole["n"], &whole["m"], &whole["diameter"], &whole["radius"]), (&json!(34), &json!(78), &json!(5), &json!(3)));
+    assert_eq!(
+        (
+            &whole["n"],
+            &whole["m"],
+            &whole["diameter"],
+            &whole["radius"]
+        ),
+        (&json!(34), &json!(78), &json!(5), &json!(3))
+    );
     assert_eq!(whole["components"], 1);
-    assert!(whole["modularity"].as_f64().unwrap() > 0.41, "{}", whole["modularity"]);
+    assert!(
+        whole["modularity"].as_f64().unwrap() > 0.41,
+        "{}",
+        whole["modularity"]
+    );
     let most = 4;
-    let core: Vec<&str> =
-        output["nodes"].as_array().unwrap().iter().filter(|v| v["core"] == most).map(|v| v["id"].as_str().unwrap()).collect();
+    let core: Vec<&str> = output["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|v| v["core"] == most)
+        .map(|v| v["id"].as_str().unwrap())
+        .collect();
     assert_eq!(core.len(), 10);
     for id in ["0", "1", "2", "3", "7", "8", "13", "30", "32", "33"] {
         assert!(core.contains(&id), "{id} is in the 4-core");
@@ -44,9 +85,19 @@ fn karate_has_its_published_values() {
 fn karate_from_member_16_reaches_as_published() {
     let output = run(&karate_club());
     assert_eq!(output["layers"], json!([1, 2, 3, 12, 8, 8]));
-    assert_eq!(output["reach"], json!({"1": 2, "2": 5, "3": 17, "4": 25, "5": 33, "6": 33, "7": 33}));
+    assert_eq!(
+        output["reach"],
+        json!({"1": 2, "2": 5, "3": 17, "4": 25, "5": 33, "6": 33, "7": 33})
+    );
     let target = &output["targets"][0];
-    assert_eq!((&target["id"], &target["shortest_hops"], &target["simple_paths"]["value"]), (&json!("26"), &json!(5), &json!(412)));
+    assert_eq!(
+        (
+            &target["id"],
+            &target["shortest_hops"],
+            &target["simple_paths"]["value"]
+        ),
+        (&json!("26"), &json!(5), &json!(412))
+    );
     assert_eq!(output["truncated"], false);
 }
 
@@ -64,8 +115,17 @@ fn karate_scaled(scale: f64) -> Value {
 fn karate_by_strength_has_its_published_betweenness() {
     for scale in [8.0, 16.0] {
         let output = run(&karate_scaled(scale));
-        close(&node(&output, "0")["betweenness"], 0.394_886_363_636, "betweenness(0) with length 1/weight");
-        assert!(output["warnings"][0].as_str().unwrap().contains("tie_tolerance"));
+        close(
+            &node(&output, "0")["betweenness"],
+            0.394_886_363_636,
+            "betweenness(0) with length 1/weight",
+        );
+        assert!(
+            output["warnings"][0]
+                .as_str()
+                .unwrap()
+                .contains("tie_tolerance")
+        );
     }
 }
 
@@ -76,7 +136,11 @@ fn a_tie_tolerance_gives_the_value_of_exact_fractions_at_any_scale() {
         input["params"]["tie_tolerance"] = json!(1e-10);
         let output = run(&input);
         // NetworkX with fractions.Fraction(1, weight), and igraph 1.0, both say 209/528.
-        close(&node(&output, "0")["betweenness"], 209.0 / 528.0, "betweenness(0), exact");
+        close(
+            &node(&output, "0")["betweenness"],
+            209.0 / 528.0,
+            "betweenness(0), exact",
+        );
         assert_eq!(output["warnings"], json!([]));
     }
 }
@@ -85,9 +149,18 @@ fn a_tie_tolerance_gives_the_value_of_exact_fractions_at_any_scale() {
 fn every_oracle_graph_agrees_with_networkx() {
     for graph in oracle() {
         let name = graph["name"].as_str().unwrap();
-        let ids: Vec<String> = graph["nodes"].as_array().unwrap().iter().map(|v| v.as_str().unwrap().into()).collect();
+        let ids: Vec<String> = graph["nodes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|v| v.as_str().unwrap().into())
+            .collect();
         let edges = graph["edges"].as_array().unwrap().iter().map(|e| {
-            (e[0].as_str().unwrap().to_owned(), e[1].as_str().unwrap().to_owned(), e[2].as_f64().unwrap())
+            (
+                e[0].as_str().unwrap().to_owned(),
+                e[1].as_str().unwrap().to_owned(),
+                e[2].as_f64().unwrap(),
+            )
         });
         let mut input = network(&ids, &edges.collect::<Vec<_>>());
         input["directed"] = graph["directed"].clone();
@@ -99,14 +172,22 @@ fn every_oracle_graph_agrees_with_networkx() {
                 let what = format!("{name}: {field} of {}", ids[i]);
                 match expected.as_f64() {
                     Some(x) => close(actual, x, &what),
-                    None => assert!(actual.is_null() || graph["sinks"].as_array().unwrap().contains(&json!(ids[i])), "{what}"),
+                    None => assert!(
+                        actual.is_null()
+                            || graph["sinks"].as_array().unwrap().contains(&json!(ids[i])),
+                        "{what}"
+                    ),
                 }
             }
         }
         for (field, expected) in graph["expected"]["network"].as_object().unwrap() {
             match expected.as_f64() {
                 Some(x) => close(&output["network"][field], x, &format!("{name}: {field}")),
-                None => assert!(output["network"][field].is_null(), "{name}: {field} {}", output["network"][field]),
+                None => assert!(
+                    output["network"][field].is_null(),
+                    "{name}: {field} {}",
+                    output["network"][field]
+                ),
             }
         }
     }
@@ -116,9 +197,23 @@ fn every_oracle_graph_agrees_with_networkx() {
 fn famous_graphs_have_their_published_values() {
     let of = |name: &str| oracle().into_iter().find(|g| g["name"] == name).unwrap();
     let most = |g: &Value, field: &str| {
-        g["expected"]["nodes"][field].as_array().unwrap().iter().filter_map(Value::as_f64).fold(0.0, f64::max)
+        g["expected"]["nodes"][field]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(Value::as_f64)
+            .fold(0.0, f64::max)
     };
-    assert!((most(&of("les miserables"), "betweenness") - 0.569_989_052_784).abs() < 1e-9, "Valjean");
-    assert!((most(&of("florentine"), "betweenness") - 0.521_978_021_978).abs() < 1e-9, "Medici");
-    assert!((most(&of("florentine"), "closeness") - 0.56).abs() < 1e-9, "Medici");
+    assert!(
+        (most(&of("les miserables"), "betweenness") - 0.569_989_052_784).abs() < 1e-9,
+        "Valjean"
+    );
+    assert!(
+        (most(&of("florentine"), "betweenness") - 0.521_978_021_978).abs() < 1e-9,
+        "Medici"
+    );
+    assert!(
+        (most(&of("florentine"), "closeness") - 0.56).abs() < 1e-9,
+        "Medici"
+    );
 }

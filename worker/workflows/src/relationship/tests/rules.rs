@@ -34,19 +34,40 @@ fn every_problem_is_reported_at_its_place() {
     input["params"]["half_life_days"] = json!(0);
     assert_eq!(
         pointers(&input),
-        ["/edges/0/strength", "/edges/1/strength", "/edges/2/last_contact", "/edges/3/a~0~1b", "/metrics/1", "/nodes/0/type",
-            "/params/half_life_days", "/query/max_hops", "/surprise"]
+        [
+            "/edges/0/strength",
+            "/edges/1/strength",
+            "/edges/2/last_contact",
+            "/edges/3/a~0~1b",
+            "/metrics/1",
+            "/nodes/0/type",
+            "/params/half_life_days",
+            "/query/max_hops",
+            "/surprise"
+        ]
     );
 }
 
 #[test]
 fn rules_between_fields_are_reported_together() {
     let mut input = example();
-    input["nodes"].as_array_mut().unwrap().push(json!({"id": "p1"}));
+    input["nodes"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"id": "p1"}));
     input["edges"][0]["b"] = json!("nobody");
     input["query"]["source"] = json!("ghost");
     input["query"]["targets"] = json!(["o1", "o1", "ghost"]);
-    assert_eq!(pointers(&input), ["/edges/0/b", "/nodes/5/id", "/query/source", "/query/targets/1", "/query/targets/2"]);
+    assert_eq!(
+        pointers(&input),
+        [
+            "/edges/0/b",
+            "/nodes/5/id",
+            "/query/source",
+            "/query/targets/1",
+            "/query/targets/2"
+        ]
+    );
     assert_eq!(pointers(&json!({"nodes": []})), ["/nodes"]);
     assert_eq!(pointers(&json!([])), [""]);
     assert_eq!(pointers(&json!({})), [""]);
@@ -75,12 +96,28 @@ fn parallel_edges_combine_and_loops_are_dropped() {
         "query": {"source": "a", "targets": ["b", "c"]},
     });
     let output = run(&input);
-    close(&output["paths"][0]["strength_product"], 0.75, "1 - 0.5 * 0.5");
-    assert_eq!((&output["network"]["m"], &output["paths"].as_array().unwrap().len()), (&json!(1), &1));
+    close(
+        &output["paths"][0]["strength_product"],
+        0.75,
+        "1 - 0.5 * 0.5",
+    );
+    assert_eq!(
+        (
+            &output["network"]["m"],
+            &output["paths"].as_array().unwrap().len()
+        ),
+        (&json!(1), &1)
+    );
     assert_eq!(output["targets"][1]["reachable"], false);
     assert_eq!(output["warnings"].as_array().unwrap().len(), 2);
-    assert!(node(&output, "c")["constraint"].is_null() && output["null_reasons"]["/nodes/*/constraint"].is_string());
-    assert!(output["network"]["diameter"].is_null() && output["null_reasons"]["/network/diameter"].is_string());
+    assert!(
+        node(&output, "c")["constraint"].is_null()
+            && output["null_reasons"]["/nodes/*/constraint"].is_string()
+    );
+    assert!(
+        output["network"]["diameter"].is_null()
+            && output["null_reasons"]["/network/diameter"].is_string()
+    );
 }
 
 #[test]
@@ -99,7 +136,11 @@ fn weak_ties_leave_the_search_but_not_weak_paths() {
     });
     let output = run(&input);
     assert_eq!(output["paths"].as_array().unwrap().len(), 1);
-    close(&output["paths"][0]["strength_product"], 0.16, "below min_strength as a whole, and still a path");
+    close(
+        &output["paths"][0]["strength_product"],
+        0.16,
+        "below min_strength as a whole, and still a path",
+    );
 }
 
 #[test]
@@ -112,9 +153,17 @@ fn quality_follows_its_formula() {
     });
     let output = run(&input);
     // 180 days are one half-life; no shared neighbours.
-    close(&output["paths"][0]["quality"], 0.5 * 0.8 + 0.3 * 0.5, "one tie");
+    close(
+        &output["paths"][0]["quality"],
+        0.5 * 0.8 + 0.3 * 0.5,
+        "one tie",
+    );
     let second = 0.5 * 0.5 / 0.7;
-    close(&output["paths"][1]["quality"], (0.55_f64 * second).sqrt() * 0.9, "two ties");
+    close(
+        &output["paths"][1]["quality"],
+        (0.55_f64 * second).sqrt() * 0.9,
+        "two ties",
+    );
 }
 
 #[test]
@@ -138,8 +187,17 @@ fn renaming_nodes_renames_the_result() {
     let input = karate_club();
     let renamed: Value = {
         let mut value = input.clone();
-        let rename = |v: &mut Value| *v = json!(format!("z{:03}", 99 - v.as_str().unwrap().parse::<u32>().unwrap()));
-        value["nodes"].as_array_mut().unwrap().iter_mut().for_each(|n| rename(&mut n["id"]));
+        let rename = |v: &mut Value| {
+            *v = json!(format!(
+                "z{:03}",
+                99 - v.as_str().unwrap().parse::<u32>().unwrap()
+            ))
+        };
+        value["nodes"]
+            .as_array_mut()
+            .unwrap()
+            .iter_mut()
+            .for_each(|n| rename(&mut n["id"]));
         for edge in value["edges"].as_array_mut().unwrap() {
             rename(&mut edge["a"]);
             rename(&mut edge["b"]);
@@ -149,8 +207,21 @@ fn renaming_nodes_renames_the_result() {
     };
     let (before, after) = (run(&input), run(&renamed));
     for v in 0..34 {
-        let (x, y) = (node(&before, &v.to_string()), node(&after, &format!("z{:03}", 99 - v)));
-        for field in ["degree", "betweenness", "closeness", "eigenvector", "pagerank", "constraint", "effective_size", "core", "clustering"] {
+        let (x, y) = (
+            node(&before, &v.to_string()),
+            node(&after, &format!("z{:03}", 99 - v)),
+        );
+        for field in [
+            "degree",
+            "betweenness",
+            "closeness",
+            "eigenvector",
+            "pagerank",
+            "constraint",
+            "effective_size",
+            "core",
+            "clustering",
+        ] {
             close(&y[field], x[field].as_f64().unwrap(), field);
         }
     }
@@ -160,17 +231,35 @@ fn renaming_nodes_renames_the_result() {
 fn an_isolated_node_changes_only_what_the_formulas_say() {
     let input = karate_club();
     let mut more = input.clone();
-    more["nodes"].as_array_mut().unwrap().push(json!({"id": "hermit"}));
+    more["nodes"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"id": "hermit"}));
     let (before, after) = (run(&input), run(&more));
     assert_eq!(before["paths"], after["paths"]);
     for v in 0..34 {
         let (x, y) = (node(&before, &v.to_string()), node(&after, &v.to_string()));
-        for field in ["degree", "eigenvector", "constraint", "effective_size", "core", "clustering"] {
+        for field in [
+            "degree",
+            "eigenvector",
+            "constraint",
+            "effective_size",
+            "core",
+            "clustering",
+        ] {
             assert_eq!(x[field], y[field], "{field}");
         }
         let value = |v: &Value, field: &str| v[field].as_f64().unwrap();
-        close(&y["betweenness"], value(x, "betweenness") * (33.0 * 32.0) / (34.0 * 33.0), "betweenness");
-        close(&y["closeness"], value(x, "closeness") * 33.0 / 34.0, "closeness");
+        close(
+            &y["betweenness"],
+            value(x, "betweenness") * (33.0 * 32.0) / (34.0 * 33.0),
+            "betweenness",
+        );
+        close(
+            &y["closeness"],
+            value(x, "closeness") * 33.0 / 34.0,
+            "closeness",
+        );
     }
     assert!(node(&after, "hermit")["eigenvector"].is_null());
     assert_eq!(after["network"]["giant_diameter"], 5);
@@ -181,7 +270,10 @@ fn pivots_estimate_above_the_exact_limit() {
     let mut input = karate_club();
     input["params"]["exact_limit"] = json!(78 * 20);
     let output = run(&input);
-    assert_eq!((&output["approx"]["pivots"], &output["approx"]["seed"]), (&json!(20), &json!(1)));
+    assert_eq!(
+        (&output["approx"]["pivots"], &output["approx"]["seed"]),
+        (&json!(20), &json!(1))
+    );
     assert!(output["network"]["diameter"].is_null() && node(&output, "0")["closeness"].is_null());
     let estimate = node(&output, "0")["betweenness"].as_f64().unwrap();
     assert!((estimate - 0.4376).abs() < 0.15, "{estimate}");
@@ -208,7 +300,13 @@ fn hub_and_path_counts_are_truncated_not_endless() {
     input["query"] = json!({"source": "k00", "targets": ["k39"]});
     input["metrics"] = json!([]);
     let output = run(&input);
-    assert_eq!((&output["truncated"], &output["targets"][0]["simple_paths"]["value"]), (&json!(true), &json!(10_000)));
+    assert_eq!(
+        (
+            &output["truncated"],
+            &output["targets"][0]["simple_paths"]["value"]
+        ),
+        (&json!(true), &json!(10_000))
+    );
     assert_eq!(output["paths"].as_array().unwrap().len(), 5);
 }
 
@@ -217,20 +315,42 @@ fn caps_and_stop_requests_end_a_run() {
     let too_many: Vec<Value> = (0..=1_000).map(|i| json!(format!("t{i}"))).collect();
     let mut input = example();
     input["query"]["targets"] = json!(too_many);
-    assert!(matches!(fail(&input), Error::LimitExceeded { value: 1_001, cap: 1_000, .. }));
-    let stop = Run { stop: &|| true, ..Run::unattended() };
-    assert_eq!((find("relationship_mapping").unwrap().run)(&example(), &stop), Err(Error::Stopped));
+    assert!(matches!(
+        fail(&input),
+        Error::LimitExceeded {
+            value: 1_001,
+            cap: 1_000,
+            ..
+        }
+    ));
+    let stop = Run {
+        stop: &|| true,
+        ..Run::unattended()
+    };
+    assert_eq!(
+        (find("relationship_mapping").unwrap().run)(&example(), &stop),
+        Err(Error::Stopped)
+    );
 }
 
 #[test]
 fn optional_parts_are_null_with_a_reason_when_switched_off() {
-    let plain = Run { advanced: false, ..Run::unattended() };
+    let plain = Run {
+        advanced: false,
+        ..Run::unattended()
+    };
     let mut input = example();
     let output = (find("relationship_mapping").unwrap().run)(&input, &plain).unwrap();
-    assert!(node(&output, "p1")["community"].is_null() && output["null_reasons"]["/nodes/*/community"].is_string());
+    assert!(
+        node(&output, "p1")["community"].is_null()
+            && output["null_reasons"]["/nodes/*/community"].is_string()
+    );
     assert!(node(&output, "p1")["betweenness"].is_number());
     input["advanced"] = json!("require");
-    assert!(matches!((find("relationship_mapping").unwrap().run)(&input, &plain), Err(Error::Internal(_))));
+    assert!(matches!(
+        (find("relationship_mapping").unwrap().run)(&input, &plain),
+        Err(Error::Internal(_))
+    ));
 }
 
 #[test]
@@ -239,7 +359,10 @@ fn louvain_is_never_below_label_propagation() {
         let mut input = karate_club();
         input["seed"] = json!(seed);
         let evidence = &run(&input)["evidence"]["community"];
-        assert!(evidence["modularity"].as_f64().unwrap() >= evidence["label_propagation_modularity"].as_f64().unwrap());
+        assert!(
+            evidence["modularity"].as_f64().unwrap()
+                >= evidence["label_propagation_modularity"].as_f64().unwrap()
+        );
     }
 }
 
@@ -247,5 +370,10 @@ fn louvain_is_never_below_label_propagation() {
 fn the_summary_names_the_brokers_and_the_way() {
     let kind = find("relationship_mapping").unwrap();
     let text = (kind.summary)(&run(&karate_club()));
-    assert!(text.contains("34 nodes and 78 ties") && text.contains("Mr. Hi") && text.contains("reaches"), "{text}");
+    assert!(
+        text.contains("34 nodes and 78 ties")
+            && text.contains("Mr. Hi")
+            && text.contains("reaches"),
+        "{text}"
+    );
 }

@@ -1,0 +1,78 @@
+//! Step 1: the HTTP contract.
+//!
+//! Read [`frame`] first: it surrounds every request with an id, a span and a
+//! histogram, and turns every error into `application/problem+json`. Each
+//! other file answers one family of routes.
+//!
+//! Invariant: handlers translate; they decide nothing. What is valid is
+//! decided in `submit`, what is possible in the store.
+//!
+//! Deliberately absent until their issues: credentials (see
+//! [`frame::tenant_of`]), quotas, events, files.
+
+mod frame;
+mod problem;
+
+mod body;
+mod query;
+
+mod intake;
+mod submission;
+
+mod documents;
+mod list;
+mod status;
+mod why;
+
+mod control;
+mod filtered;
+
+mod probes;
+mod system;
+
+use std::sync::Arc;
+
+use axum::{
+    Router, middleware,
+    routing::{get, post},
+};
+
+use crate::app::App;
+
+/// Every route.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .merge(workflows())
+        .route("/api/workers", get(system::workers))
+        .route("/api/workers/{worker_id}", get(system::worker))
+        .route("/metrics", get(probes::metrics_text))
+        .route("/livez", get(probes::live))
+        .route("/readyz", get(probes::ready))
+        .route("/startupz", get(probes::started))
+        .fallback(frame::no_such_route)
+        .method_not_allowed_fallback(frame::no_such_method)
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            frame::surround,
+        ))
+        .with_state(app)
+}
+
+fn workflows() -> Router<Arc<App>> {
+    let routes = Router::new()
+        .route("/submit", post(submission::one))
+        .route("/submit/bulk", post(submission::bulk))
+        .route("/status", get(system::status))
+        .route("/status/{task_id}", get(status::task))
+        .route("/tasks", get(list::tasks))
+        .route("/tasks/cancel", post(filtered::cancel))
+        .route("/tasks/retry", post(filtered::retry))
+        .route("/tasks/{task_id}/why", get(why::why))
+        .route("/tasks/{task_id}/cancel", post(control::cancel))
+        .route("/tasks/{task_id}/retry", post(control::retry))
+        .route("/queue", get(system::queue))
+        .route("/metrics", get(probes::metrics))
+        .route("/templates", get(system::templates))
+        .route("/emergency/{action}", post(control::emergency));
+    Router::new().nest("/api/workflows", routes)
+}

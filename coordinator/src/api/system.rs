@@ -1,0 +1,154 @@
+//! The system, its queue, its templates, its workers.
+//!
+//! Invariant: the system's status is answered even while the store is away;
+//! it then says so.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::json;
+use shared::{
+    model::TenantId,
+    store::{query::Counts, verbs::Mode},
+};
+
+use super::{
+    documents::{Health, Numbers, Queue, Template, Worker},
+    frame::Caller,
+    problem::{Code, Problem},
+};
+use crate::{app::App, fleet::Fleet};
+
+/// How long the system's status waits for the store.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+#[derive(Serialize)]
+struct System<'a> {
+    mode: Mode,
+    version: &'a str,
+    health: Health,
+    workers: Vec<Worker<'a>>,
+    queue: Option<Queue>,
+    features: [(); 0],
+    dependencies: Dependencies,
+}
+
+#[derive(Clone, Copy, Serialize)]
+pub(super) struct Dependencies {
+    pub(super) broker: &'static str,
+    pub(super) store: &'static str,
+}
+
+/// The whole system.
+pub(super) async fn status(State(app): State<Arc<App>>, caller: Caller) -> Response {
+    let counts = counts(&app, &caller.tenant).await;
+    if counts.is_some() {
+        app.fleet.refresh(&*app.store).await.ok();
+    }
+    let fleet = app.fleet.now();
+    let dependencies = Dependencies {
+        broker: broker(&app),
+        store: if counts.is_some() {
+            "ok"
+        } else {
+            "unavailable"
+        },
+    };
+    let system = System {
+        mode: fleet.mode.mode,
+        version: &app.options.version,
+        health: health(dependencies, &fleet, counts.as_ref()),
+        workers: fleet
+            .workers
+            .iter()
+            .map(|it| Worker::of(it, &fleet))
+            .collect(),
+        queue: counts.as_ref().map(Queue::of),
+        features: [],
+        dependencies,
+    };
+    Json(system).into_response()
+}
+
+/// The tenant's numbers, if the store gives them in time.
+pub(super) async fn counts(app: &App, tenant: &TenantId) -> Option<Counts> {
+    let asked = tokio::time::timeout(PATIENCE, app.store.counts(tenant));
+    asked.await.ok()?.ok()
+}
+
+/// The broker in one word.
+pub(super) fn broker(app: &App) -> &'static str {
+    let health = app.broker.health();
+    match (health.connected, health.blocked) {
+        (true, false) => "ok",
+        (true, true) => "blocked",
+        (false, _) => "unavailable",
+    }
+}
+
+/// Whether work flows. Without the store nothing does; without the broker or
+/// without workers what was accepted waits.
+fn health(dependencies: Dependencies, fleet: &Fleet, counts: Option<&Counts>) -> Health {
+    let waiting = counts.is_some_and(|counts| Numbers::of(counts).pending > 0);
+    let staffed = fleet
+        .catalogue
+        .names()
+        .any(|name| fleet.offer(name).slots > 0);
+    Health::of(match (dependencies.store, dependencies.broker) {
+        ("ok", "ok") if staffed => 100,
+        ("ok", "ok") if !waiting => 80,
+        ("ok", "ok") => 50,
+        ("ok", _) => 45,
+        _ => 0,
+    })
+}
+
+/// The tenant's queue.
+pub(super) async fn queue(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    let counts = app.store.counts(&caller.tenant).await?;
+    Ok(Json(Queue::of(&counts)).into_response())
+}
+
+/// The workflow types.
+pub(super) async fn templates(State(app): State<Arc<App>>) -> Response {
+    let catalogue = Arc::clone(&app.fleet.now().catalogue);
+    let templates: Vec<Template<'_>> = catalogue.all().map(Template::of).collect();
+    Json(templates).into_response()
+}
+
+/// All workers.
+pub(super) async fn workers(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    app.fleet.refresh(&*app.store).await?;
+    let fleet = app.fleet.now();
+    let workers: Vec<Worker<'_>> = fleet
+        .workers
+        .iter()
+        .map(|it| Worker::of(it, &fleet))
+        .collect();
+    Ok(Json(json!({ "workers": workers })).into_response())
+}
+
+/// One worker.
+pub(super) async fn worker(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    app.fleet.refresh(&*app.store).await?;
+    let fleet = app.fleet.now();
+    let found = fleet.workers.iter().find(|it| it.worker.as_str() == id);
+    let worker = found.ok_or_else(|| {
+        Problem::new(
+            Code::NotFound,
+            "there is no such worker; those silent for an hour are forgotten",
+        )
+    })?;
+    Ok(Json(Worker::of(worker, &fleet)).into_response())
+}

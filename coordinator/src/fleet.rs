@@ -1,0 +1,196 @@
+//! The coordinator's picture of the fleet: workers, types, mode.
+//!
+//! Invariant: a picture, never the truth; it is at most a few seconds old
+//! while the store answers, and no decision that must be right is taken on it.
+
+use std::{sync::Arc, time::Duration};
+
+use shared::{
+    model::TypeName,
+    store::{
+        self, Store,
+        query::{Readiness, TypeInfo, WorkerView},
+        verbs::{Mode, ModeState},
+    },
+};
+use tokio::sync::{Mutex, Notify, watch};
+use tracing::warn;
+
+use crate::{app::App, catalogue::Catalogue, options::Options};
+
+/// How old the picture may become without news. Three small reads each time.
+const REFRESH: Duration = Duration::from_secs(2);
+/// How often at most an unknown type makes the store be asked again: strangers
+/// decide how often that happens.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// The fleet at one moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fleet {
+    pub(crate) workers: Vec<WorkerView>,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) mode: ModeState,
+    lease_ms: u64,
+}
+
+/// What live workers offer to one type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Offer {
+    /// Slots that they would fill now.
+    pub(crate) slots: u32,
+    /// Of these, not occupied.
+    pub(crate) free: u32,
+}
+
+impl Fleet {
+    /// How a worker shows: what it said, or lost if it has been silent for
+    /// longer than a lease.
+    pub(crate) fn readiness(&self, worker: &WorkerView) -> Readiness {
+        if worker.silent_ms > self.lease_ms {
+            Readiness::Lost
+        } else {
+            worker.state.readiness
+        }
+    }
+
+    /// The workers that take work and serve a type.
+    pub(crate) fn serving<'a>(
+        &'a self,
+        workflow_type: &'a TypeName,
+    ) -> impl Iterator<Item = &'a WorkerView> {
+        self.workers.iter().filter(move |worker| {
+            matches!(self.readiness(worker), Readiness::Ready | Readiness::Gated)
+                && worker.state.types.contains(workflow_type)
+        })
+    }
+
+    /// What they offer together.
+    pub(crate) fn offer(&self, workflow_type: &TypeName) -> Offer {
+        self.serving(workflow_type)
+            .fold(Offer::default(), |sum, worker| {
+                let slots = worker.state.slots;
+                Offer {
+                    slots: sum.slots.saturating_add(slots.limit),
+                    free: sum
+                        .free
+                        .saturating_add(slots.limit.saturating_sub(slots.used)),
+                }
+            })
+    }
+
+    /// Whether nothing new may start.
+    pub(crate) fn is_held(&self) -> bool {
+        !self.mode.mode.starts_work()
+    }
+
+    /// Whether submissions are refused.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.mode.mode == Mode::Stopped
+    }
+}
+
+/// The owner of the picture.
+#[derive(Debug)]
+pub(crate) struct FleetView {
+    picture: watch::Sender<Arc<Fleet>>,
+    news: Notify,
+    asked: Mutex<Option<tokio::time::Instant>>,
+    built_in: Vec<TypeInfo>,
+    diagnostics: bool,
+    lease: Duration,
+}
+
+impl FleetView {
+    pub(crate) fn new(options: &Options) -> Self {
+        let catalogue =
+            Catalogue::default().with(&options.built_in, Vec::new(), options.diagnostics);
+        let fleet = Fleet {
+            catalogue: Arc::new(catalogue),
+            lease_ms: millis(options.lease),
+            ..Fleet::default()
+        };
+        Self {
+            picture: watch::Sender::new(Arc::new(fleet)),
+            news: Notify::new(),
+            asked: Mutex::new(None),
+            built_in: options.built_in.clone(),
+            diagnostics: options.diagnostics,
+            lease: options.lease,
+        }
+    }
+
+    /// The present picture.
+    pub(crate) fn now(&self) -> Arc<Fleet> {
+        Arc::clone(&self.picture.borrow())
+    }
+
+    /// Says that the picture is old.
+    pub(crate) fn outdated(&self) {
+        self.news.notify_one();
+    }
+
+    /// Paints the mode that was just set, without asking.
+    pub(crate) fn mode_is(&self, mode: ModeState) {
+        self.picture.send_modify(|fleet| {
+            *fleet = Arc::new(Fleet {
+                mode,
+                ..Fleet::clone(fleet)
+            });
+        });
+    }
+
+    /// Paints the whole picture anew.
+    pub(crate) async fn refresh(&self, store: &dyn Store) -> store::Result<()> {
+        let (workers, types, mode) =
+            tokio::try_join!(store.workers(), store.types(), store.mode())?;
+        let catalogue = self
+            .now()
+            .catalogue
+            .with(&self.built_in, types, self.diagnostics);
+        self.picture.send_replace(Arc::new(Fleet {
+            workers,
+            catalogue: Arc::new(catalogue),
+            mode,
+            lease_ms: millis(self.lease),
+        }));
+        Ok(())
+    }
+
+    /// The catalogue, after a look into the store because a submission names a
+    /// type that is not in it.
+    pub(crate) async fn look_again(&self, store: &dyn Store) -> store::Result<Arc<Catalogue>> {
+        let mut asked = self.asked.lock().await;
+        let due = asked.is_none_or(|at| at.elapsed() >= ASK_AGAIN);
+        if due {
+            self.refresh(store).await?;
+            *asked = Some(tokio::time::Instant::now());
+        }
+        Ok(Arc::clone(&self.now().catalogue))
+    }
+
+    /// Keeps the picture fresh, for ever.
+    pub(crate) async fn keep(&self, app: &App) {
+        let mut away = false;
+        loop {
+            let news = self.news.notified();
+            tokio::select! {
+                () = news => {}
+                () = tokio::time::sleep(crate::upkeep::jittered(REFRESH)) => {}
+            }
+            match self.refresh(&*app.store).await {
+                Ok(()) => away = false,
+                Err(error) => {
+                    if !away {
+                        warn!(%error, "the picture of the fleet grows old");
+                    }
+                    away = true;
+                    app.vitals.store_answered(false);
+                }
+            }
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,240 @@
+//! What time brings: due tasks, lapsed leases, expiry, retention, and slips
+//! that are believed lost.
+//!
+//! Invariant: idempotent and cheap; every replica does all of it. A slip is
+//! published again only while the broker holds fewer than the store believes
+//! (or after ten minutes, whatever the broker says): a gated fleet must not be
+//! flooded with copies.
+
+use std::{sync::Arc, time::Duration};
+
+use metrics::counter;
+use shared::{
+    model::{Route, TenantId},
+    store::{
+        self,
+        verbs::{Overdue, Requeue, Sweep, Swept},
+    },
+};
+use tracing::{info, warn};
+
+use crate::app::App;
+
+/// Between two sweeps, give or take a fifth.
+const EVERY: Duration = Duration::from_secs(1);
+/// The nearest a due task moves a sweep: a storm of due times stays a few
+/// sweeps a second.
+const SOONEST: Duration = Duration::from_millis(10);
+/// While the store is away.
+const AWAY: Duration = Duration::from_secs(2);
+/// Of each kind in one sweep: a transaction of some milliseconds.
+const LIMIT: u32 = 500;
+/// Lapses while alone after which a task fails.
+const LAPSE_CAP: u32 = 5;
+/// Overdue for so long, a slip is published again whatever the broker says.
+const DESPITE_DEPTH: Duration = Duration::from_mins(10);
+/// More than a route can hold: its window is far smaller.
+const ALL: u32 = 100_000;
+
+/// A duration give or take a fifth, so that replicas do not march in step.
+pub(crate) fn jittered(duration: Duration) -> Duration {
+    duration.mul_f64(rand::random_range(0.8..1.2))
+}
+
+/// Sweeps for ever.
+pub(crate) async fn run(app: Arc<App>) {
+    let mut away = false;
+    loop {
+        let wait = match sweep(&app).await {
+            Ok(swept) => {
+                if away {
+                    info!("the store answers again");
+                }
+                away = false;
+                pause(&swept)
+            }
+            Err(error) => {
+                if !away {
+                    warn!(%error, "the store does not answer; work that runs goes on");
+                }
+                away = true;
+                jittered(AWAY)
+            }
+        };
+        app.vitals.store_answered(!away);
+        tokio::select! {
+            () = app.bells.upkeep.notified() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+fn pause(swept: &Swept) -> Duration {
+    if swept.more {
+        return Duration::ZERO;
+    }
+    let regular = jittered(EVERY);
+    swept
+        .next_due
+        .map_or(regular, |due| due.max(SOONEST).min(regular))
+}
+
+async fn sweep(app: &App) -> store::Result<Swept> {
+    let options = &app.options;
+    let swept = app
+        .store
+        .sweep(Sweep {
+            outage_after: options.renew,
+            lease: options.lease,
+            lapse_cap: LAPSE_CAP,
+            retention: options.retention,
+            limit: LIMIT,
+        })
+        .await?;
+    tell(&swept);
+    if swept.due + swept.takes_lapsed + swept.leases_lapsed > 0 {
+        app.bells.ready.notify_one();
+    }
+    for overdue in &swept.overdue {
+        republish(app, overdue).await?;
+    }
+    Ok(swept)
+}
+
+fn tell(swept: &Swept) {
+    let lost = u64::from(swept.leases_lapsed) + u64::from(swept.workers_lost);
+    counter!("zerogate_leases_lapsed_total").increment(lost);
+    if swept.outage {
+        warn!("leases could not be renewed for a while; all are extended once");
+    }
+    if lost > 0 {
+        warn!(
+            lapsed = swept.leases_lapsed,
+            failed = swept.workers_lost,
+            "leases ran out"
+        );
+    }
+    if swept.takes_lapsed > 0 {
+        warn!(
+            tasks = swept.takes_lapsed,
+            "tasks were taken and not published; they are ready again"
+        );
+    }
+}
+
+/// Makes overdue tasks of a route ready again, as many as are missing.
+async fn republish(app: &App, overdue: &Overdue) -> store::Result<()> {
+    let route = &overdue.route;
+    // A broker that cannot say has lost nothing yet: wait for it.
+    let depth = app.broker.depth(route).await.ok();
+    let missing = depth.map_or(0, |depth| missing_tasks(overdue, depth));
+    let mut again = 0;
+    for (limit, overdue_by) in [(missing, Duration::ZERO), (LIMIT, DESPITE_DEPTH)] {
+        if limit > 0 {
+            again += requeue(app, route, limit, Some(overdue_by)).await?;
+        }
+    }
+    if again > 0 {
+        info!(%route, tasks = again, depth, believed = overdue.slips, "slips are published again");
+    }
+    Ok(())
+}
+
+/// How many overdue tasks' slips are missing from the broker: the share of the
+/// believed slips that it does not hold.
+fn missing_tasks(overdue: &Overdue, depth: u64) -> u32 {
+    let believed = u64::from(overdue.slips);
+    let missing = believed.saturating_sub(depth);
+    if missing == 0 {
+        return 0;
+    }
+    let share = (missing * u64::from(overdue.tasks)).div_ceil(believed);
+    u32::try_from(share.max(missing)).map_or(overdue.tasks, |share| share.min(overdue.tasks))
+}
+
+async fn requeue(
+    app: &App,
+    route: &Route,
+    limit: u32,
+    overdue_by: Option<Duration>,
+) -> store::Result<u32> {
+    let again = app
+        .store
+        .requeue(Requeue {
+            route: route.clone(),
+            limit,
+            overdue_by,
+        })
+        .await?;
+    if again > 0 {
+        app.bells.ready.notify_one();
+    }
+    Ok(again)
+}
+
+/// After every new connection to the broker: whatever was queued on a route
+/// whose queue is empty now is published again, without waiting for its
+/// deadline. A queue that holds something is left to the deadlines, because
+/// only they know how much it should hold.
+pub(crate) async fn watch_epochs(app: Arc<App>) {
+    let mut seen = 0;
+    loop {
+        seen = app.broker.epoch_after(seen).await;
+        while let Err(error) = refill(&app).await {
+            warn!(%error, "cannot check the broker's queues yet");
+            tokio::time::sleep(jittered(AWAY)).await;
+        }
+    }
+}
+
+async fn refill(app: &App) -> store::Result<()> {
+    let counts = app.store.counts(&TenantId::default()).await?;
+    let waiting = counts.by_route.into_iter().filter(|(_, n)| n.pending > 0);
+    for ((workflow_type, priority), _) in waiting {
+        let route = Route::new(workflow_type, priority);
+        if app.broker.depth(&route).await.is_ok_and(|depth| depth == 0) {
+            let again = requeue(app, &route, ALL, None).await?;
+            if again > 0 {
+                info!(%route, tasks = again, "the queue is empty after a reconnection; publishing again");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::model::Priority;
+
+    fn overdue(tasks: u32, slips: u32) -> Overdue {
+        Overdue {
+            route: Route::new("t".parse().unwrap(), Priority::Low),
+            tasks,
+            slips,
+        }
+    }
+
+    #[test]
+    fn only_what_the_broker_does_not_hold_is_published_again() {
+        assert_eq!(missing_tasks(&overdue(10, 10), 10), 0);
+        assert_eq!(missing_tasks(&overdue(10, 10), 12), 0);
+        assert_eq!(missing_tasks(&overdue(10, 10), 7), 3);
+        assert_eq!(missing_tasks(&overdue(10, 10), 0), 10);
+        assert_eq!(missing_tasks(&overdue(64, 2), 1), 32, "bundles");
+        assert_eq!(missing_tasks(&overdue(2, 10), 0), 2);
+        assert_eq!(missing_tasks(&overdue(5, 0), 0), 0);
+    }
+
+    #[test]
+    fn a_due_task_hastens_the_sweep_and_more_work_makes_it_immediate() {
+        let soon = Swept {
+            next_due: Some(Duration::from_millis(120)),
+            ..Swept::default()
+        };
+        assert_eq!(pause(&soon), Duration::from_millis(120));
+        let more = Swept { more: true, ..soon };
+        assert_eq!(pause(&more), Duration::ZERO);
+        assert!(pause(&Swept::default()) >= EVERY.mul_f64(0.8));
+    }
+}

@@ -1,0 +1,236 @@
+//! Connections to the server, and what a failure on them means.
+//!
+//! Two lanes: one for the verbs of the ordinary course, one for submissions
+//! and lists, which may be large and slow, so that they do not make a claim
+//! wait. Each reconnects by itself and never sends a command twice; asking
+//! again is decided here, per verb.
+//!
+//! Invariant: no user name or password ever stands in an error or a log line.
+
+use std::{fmt, time::Duration};
+
+use redis::{
+    Client, ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion, RedisError,
+    ServerErrorKind, Value,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
+
+use crate::store::{Error, Result};
+
+use super::{Options, keys, scripts::Ask};
+
+/// How long one connection attempt may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Commands that may wait to be written. The crate's 50 is less than one busy
+/// worker has under way; a thousand small ones are a few hundred kilobytes.
+const PIPELINE: usize = 1000;
+
+/// Whether a verb may be asked again when the connection broke under it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// The second answer is as good as the first.
+    Safe,
+    /// Only if the first question never left.
+    Never,
+}
+
+/// Which connection a verb uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// Small and quick.
+    Verbs,
+    /// Possibly large: submissions and lists.
+    Bulk,
+}
+
+/// The connections of one store.
+#[derive(Clone)]
+pub(super) struct Link {
+    client: Client,
+    verbs: (ConnectionManager, Duration),
+    bulk: (ConnectionManager, Duration),
+    base: String,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = self.client.get_connection_info().addr();
+        f.debug_struct("Link")
+            .field("address", &format_args!("{address}"))
+            .field("base", &self.base)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Link {
+    /// Connects both lanes.
+    pub(super) async fn open(options: &Options) -> Result<Self> {
+        let info = connection_info(&options.url)?;
+        let client = Client::open(info).map_err(|e| classify(&e))?;
+        let lane = async |timeout: Duration| {
+            let config = ConnectionManagerConfig::new()
+                .set_connection_timeout(Some(CONNECT_TIMEOUT))
+                .set_response_timeout(Some(timeout))
+                .set_pipeline_buffer_size(PIPELINE)
+                .set_min_delay(Duration::from_millis(20))
+                .set_max_delay(Duration::from_millis(200))
+                .set_number_of_retries(3);
+            let manager = ConnectionManager::new_with_config(client.clone(), config)
+                .await
+                .map_err(|e| classify(&e))?;
+            Ok::<_, Error>((manager, timeout))
+        };
+        Ok(Self {
+            verbs: lane(options.timeout).await?,
+            bulk: lane(options.bulk_timeout).await?,
+            base: keys::base(&options.prefix),
+            client,
+        })
+    }
+
+    /// The beginning of all keys.
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// For connections of another kind.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Runs a script. Loads it first where the server does not know it.
+    pub(super) async fn ask(&self, lane: Lane, repeat: Repeat, ask: &Ask) -> Result<Value> {
+        let (manager, timeout) = match lane {
+            Lane::Verbs => &self.verbs,
+            Lane::Bulk => &self.bulk,
+        };
+        let mut manager = manager.clone();
+        // Twice the time of one answer: the second half is for asking again.
+        let budget = *timeout * 2;
+        let answer = tokio::time::timeout(budget, async {
+            match run(&mut manager, ask).await {
+                Err(e) if is_lost(&e) && (repeat == Repeat::Safe || e.is_connection_refusal()) => {
+                    run(&mut manager, ask).await
+                }
+                other => other,
+            }
+        });
+        match answer.await {
+            Ok(result) => result.map_err(|e| classify(&e)),
+            Err(_) => Err(Error::Unavailable(format!(
+                "redis did not answer within {budget:?}"
+            ))),
+        }
+    }
+
+    /// Sends a plain command.
+    pub(super) async fn command(&self, command: &redis::Cmd) -> Result<Value> {
+        let mut manager = self.verbs.0.clone();
+        command
+            .query_async(&mut manager)
+            .await
+            .map_err(|e| classify(&e))
+    }
+}
+
+async fn run(manager: &mut ConnectionManager, ask: &Ask) -> std::result::Result<Value, RedisError> {
+    match ask.command.query_async(manager).await {
+        Err(e) if e.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+            ask.script.load_async(manager).await?;
+            ask.command.query_async(manager).await
+        }
+        other => other,
+    }
+}
+
+/// The connection broke. A timeout is not that: its time is spent.
+fn is_lost(error: &RedisError) -> bool {
+    error.is_connection_dropped() || (error.is_io_error() && !error.is_timeout())
+}
+
+fn connection_info(url: &str) -> Result<ConnectionInfo> {
+    let info = url.into_connection_info().map_err(|_| {
+        Error::Unsuitable(
+            "the redis url is malformed: expected redis://[user:password@]host:port/database, or rediss:// for TLS"
+                .into(),
+        )
+    })?;
+    let tcp = info.tcp_settings().clone().set_nodelay(true);
+    // RESP3 tells of a broken connection at once, so that an idle lane
+    // reconnects before its next verb needs it.
+    let redis = info
+        .redis_settings()
+        .clone()
+        .set_protocol(ProtocolVersion::RESP3);
+    Ok(info.set_tcp_settings(tcp).set_redis_settings(redis))
+}
+
+/// What an error of the client means to the one who asked.
+pub(super) fn classify(error: &RedisError) -> Error {
+    let detail = || keys::shorten(error.detail().unwrap_or_else(|| error.category()));
+    match error.kind() {
+        ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => {
+            refused(&detail())
+        }
+        ErrorKind::InvalidClientConfig | ErrorKind::RESP3NotSupported => {
+            Error::Unsuitable(format!("redis cannot be used: {}", detail()))
+        }
+        ErrorKind::Server(
+            ServerErrorKind::ResponseError
+            | ServerErrorKind::ExecAbort
+            | ServerErrorKind::CrossSlot
+            | ServerErrorKind::Moved
+            | ServerErrorKind::Ask,
+        ) => Error::Corrupt(format!("redis refused a script: {error}")),
+        ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Error::Corrupt(detail()),
+        ErrorKind::Extension => match error.code().unwrap_or_default() {
+            "OOM" => Error::Full("redis has reached its maxmemory".into()),
+            "NOAUTH" | "WRONGPASS" => refused(&detail()),
+            "WRONGTYPE" => Error::Corrupt(detail()),
+            code => Error::Unavailable(format!("{code} {}", detail())),
+        },
+        _ if error.is_timeout() => Error::Unavailable("redis did not answer in time".into()),
+        _ => Error::Unavailable(keys::shorten(&error.to_string())),
+    }
+}
+
+fn refused(detail: &str) -> Error {
+    Error::Unsuitable(format!(
+        "redis refuses access: {detail}; check the user and password in the url, and that the user may run scripts"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_malformed_url_is_refused_without_being_quoted() {
+        for url in ["http://user:hunter2@host", "redis://:hunter2@host:port", ""] {
+            let error = connection_info(url).unwrap_err().to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+            assert!(error.contains("redis://"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_connection_is_quick_and_notices_its_end() {
+        let info = connection_info("redis://localhost:6379/2").unwrap();
+        assert!(info.tcp_settings().nodelay());
+        assert_eq!(info.redis_settings().protocol(), ProtocolVersion::RESP3);
+        assert_eq!(info.redis_settings().db(), 2);
+    }
+
+    #[test]
+    fn errors_are_told_apart() {
+        let full = redis::make_extension_error("OOM".into(), Some("maxmemory".into()));
+        assert!(matches!(classify(&full), Error::Full(_)));
+        let reset = RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+        assert!(is_lost(&reset));
+        assert!(matches!(classify(&reset), Error::Unavailable(_)));
+        let late = RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
+        assert!(!is_lost(&late));
+        let busy = redis::make_extension_error("BUSY".into(), None);
+        assert!(classify(&busy).is_transient());
+    }
+}

@@ -1,0 +1,40 @@
+-- ARGV: tenant. Answer: now, when the oldest startable task was submitted or
+-- -1, counters, and the histograms of this minute and the five before it, the
+-- latest first.
+
+local tenant = ARGV[1]
+local oldest
+
+local function consider(id)
+  local h = call('HMGET', T .. id, 'b', 'q', 's')
+  if h[1] and part(h[2]).tenant == tenant and find('RTQ', h[3], 1, true) then
+    oldest = min(oldest or MAX, tonumber(h[1]))
+  end
+end
+
+-- Taken and queued tasks stand by deadline, which nearly is by age; the first
+-- few tell enough.
+local function consider_first(key, n)
+  for _, id in ipairs(call('ZRANGE', key, 0, n)) do
+    consider(id)
+  end
+end
+
+for rank = 0, 3 do
+  for _, name in ipairs(call('SMEMBERS', READY_INDEX .. rank)) do
+    if match(name, ':(.*)$') == tenant then
+      consider_first(READY .. rank .. ':' .. name, 0)
+    end
+  end
+end
+consider_first(TAKEN, 31)
+for _, route in ipairs(call('HKEYS', QUEUED_N)) do
+  consider_first(QUEUED .. route, 31)
+end
+
+local reply = { now, oldest or -1, call('HGETALL', COUNT .. tenant) }
+local minute = floor(now / 60000000)
+for back = 0, 5 do
+  reply[#reply + 1] = call('HGETALL', MINUTE .. num(minute - back) .. ':' .. tenant)
+end
+return reply

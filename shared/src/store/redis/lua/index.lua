@@ -1,0 +1,114 @@
+-- What a script changes beside the records: indexes, counters and news. All of
+-- it is collected here and written once, by flush().
+
+-- key -> member -> score, or false to remove it. The last word counts, so a
+-- task may move twice in one call.
+local placed = {}
+local function place(key, member, score)
+  local members = placed[key]
+  if not members then
+    members = {}
+    placed[key] = members
+  end
+  members[member] = score
+end
+
+-- Queues whose ready sets change, to keep the index of the non-empty ones.
+local touched = {}
+local function place_ready(q, id, score)
+  touched[q] = true
+  place(READY .. q, id, score)
+end
+
+-- key -> field -> difference.
+local sums = {}
+local function add(key, field, n)
+  local fields = sums[key]
+  if not fields then
+    fields = {}
+    sums[key] = fields
+  end
+  fields[field] = (fields[field] or 0) + n
+end
+
+local GROUP = { W = 'P', S = 'P', R = 'P', T = 'P', Q = 'P', X = 'X', C = 'C', F = 'F', K = 'K' }
+
+-- Counts a move between states. Pending and running are what is now; the final
+-- ones count commits and never go down.
+local function count(q, from, to)
+  local before, after = from and GROUP[from], GROUP[to]
+  if before ~= after then
+    local p = part(q)
+    if before == 'P' or before == 'X' then
+      add(p.count, p.route .. ':' .. before, -1)
+    end
+    add(p.count, p.route .. ':' .. after, 1)
+  end
+end
+
+-- Puts a duration into the histogram of this minute: buckets grow by a tenth.
+local minutes = {}
+local function observe(q, what, micros)
+  local key = MINUTE .. num(floor(now / 60000000)) .. ':' .. part(q).tenant
+  minutes[key] = true
+  if micros then
+    what = what .. floor(math.log(max(micros, 1)) / 0.09531017980432487)
+  end
+  add(key, what, 1)
+end
+
+local news_ready, news_mode, news_workers = false, false, false
+local ended, asked = {}, {}
+
+local function flush_sets()
+  for key, members in pairs(placed) do
+    local adds, removes = {}, {}
+    local a, r = 0, 0
+    for member, score in pairs(members) do
+      if score then
+        adds[a + 1], adds[a + 2] = score, member
+        a = a + 2
+      else
+        r = r + 1
+        removes[r] = member
+      end
+    end
+    if a > 0 then many('ZADD', key, adds) end
+    if r > 0 then many('ZREM', key, removes) end
+  end
+  for q in pairs(touched) do
+    local command = call('EXISTS', READY .. q) == 1 and 'SADD' or 'SREM'
+    call(command, READY_INDEX .. sub(q, 1, 1), sub(q, 3))
+  end
+  placed, touched = {}, {}
+end
+
+-- Writes all that was collected. A counter that comes to nothing is removed.
+local function flush()
+  flush_sets()
+  for key, fields in pairs(sums) do
+    for field, n in pairs(fields) do
+      if n ~= 0 and call('HINCRBY', key, field, n) == 0 then
+        call('HDEL', key, field)
+      end
+    end
+  end
+  for key in pairs(minutes) do
+    call('EXPIRE', key, 480)
+  end
+  sums, minutes = {}, {}
+  local lines = {}
+  if news_ready then lines[#lines + 1] = 'R' end
+  if #ended > 0 then lines[#lines + 1] = 'E' .. concat(ended) end
+  if #asked > 0 then lines[#lines + 1] = 'C' .. concat(asked) end
+  if news_mode then lines[#lines + 1] = 'M' end
+  if news_workers then lines[#lines + 1] = 'W' end
+  if #lines > 0 then
+    call('PUBLISH', P .. 'news', concat(lines, '\n'))
+  end
+end
+
+-- The routes that have queued work.
+local function hint()
+  return call('HKEYS', QUEUED_N)
+end

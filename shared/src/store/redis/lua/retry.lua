@@ -1,0 +1,75 @@
+-- ARGV: tenant, then ids. Answer per id: {r, attempt}, {w, state}, {p, parent},
+-- or {u}.
+
+local tenant = ARGV[1]
+
+-- The parents that have not ended, and the first that failed.
+local function parents_of(id, h)
+  local open, failed = {}, nil
+  if h[UP] then
+    local parents = match(call('GET', U .. id) or '', '^([^|]*)')
+    for parent in each_id(parents) do
+      local state = call('HGET', T .. parent, 's')
+      if state == 'F' or state == 'K' then
+        failed = failed or parent
+      elseif state and state ~= 'C' then
+        open[#open + 1] = parent
+      end
+    end
+  end
+  if h[PO] == 'run' then failed = nil end
+  return open, failed
+end
+
+local function revive(id, h, open)
+  call('HDEL', T .. id, 'f', 'la', 'so', 'e', 'em', 'fa', 'ca', 'cr', 'ra', 'du', 'pg')
+  if h[X] and tonumber(h[X]) <= now then
+    call('HDEL', T .. id, 'x')
+    place(EXPIRES, id, false)
+    h[X] = false
+  end
+  local to = move(id, h, #open > 0 and RetriedBlocked or Retried)
+  call('HSET', T .. id, 's', to)
+  if #open > 0 then many('SADD', O .. id, open) end
+end
+
+-- Revives the dependents that the failure of `first` had cancelled.
+local function revive_dependents(first)
+  local line, at = { first }, 1
+  while line[at] do
+    for _, id in ipairs(call('ZRANGE', D .. line[at], 0, -1)) do
+      local h = load(id)
+      if h[S] == 'K' and h[E] == 'dependency_failed' then
+        local open, failed = parents_of(id, h)
+        if not failed then
+          revive(id, h, open)
+          line[#line + 1] = id
+        end
+      end
+    end
+    at = at + 1
+  end
+end
+
+local function answer(id)
+  local h = load(id)
+  if not h[S] or part(h[Q]).tenant ~= tenant then
+    return { 'u' }
+  elseif h[S] ~= 'F' and h[S] ~= 'K' then
+    return { 'w', h[S] }
+  end
+  local open, failed = parents_of(id, h)
+  if failed then
+    return { 'p', failed }
+  end
+  revive(id, h, open)
+  if h[DN] then revive_dependents(id) end
+  return { 'r', tonumber(h[A] or 0) }
+end
+
+local answers = {}
+for i = 2, #ARGV do
+  answers[#answers + 1] = answer(ARGV[i])
+end
+flush()
+return answers

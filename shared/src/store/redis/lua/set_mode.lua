@@ -1,0 +1,11 @@
+-- ARGV: mode, by, reason. Answer: changed, then the stored mode.
+
+local changed = 0
+if mode() ~= ARGV[1] then
+  changed = 1
+  call('HSET', MODE, 'm', ARGV[1], 'by', ARGV[2], 'why', ARGV[3], 'at', now_s)
+  news_mode = true
+  news_ready = ARGV[1] == 'running'
+end
+flush()
+return { changed, call('HMGET', MODE, 'm', 'by', 'why', 'at') }

@@ -1,0 +1,168 @@
+-- ARGV: microseconds after which a missing sweep is an outage, the extension of
+-- leases, the cap of lapses alone, the retention, the limit of each kind.
+-- Answer: due, takes lapsed, leases lapsed, workers lost, expired, reaped,
+-- outage, more, microseconds to the next due task or -1, overdue routes.
+
+local outage_after, lease, cap = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local retention, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
+local more = 0
+
+-- The members of a set that are due by now, at most `limit`.
+local function due_members(key, by)
+  local ids = call('ZRANGEBYSCORE', key, '-inf', by, 'LIMIT', 0, limit)
+  if #ids == limit then more = 1 end
+  return ids
+end
+
+-- An index that names a task in another state is a bug; it is put right.
+local function misplaced(key, id, h)
+  redis.log(redis.LOG_WARNING, 'zero gate: task ' .. id .. ' stood in ' .. key .. ' in state ' .. tostring(h[S]))
+  place(key, id, false)
+end
+
+-- Moves whatever is due in a set to the state that the event leads to.
+local function sweep_set(key, event)
+  local moved = 0
+  for _, id in ipairs(due_members(key, now)) do
+    local h = load(id)
+    local to = h[S] and move(id, h, event)
+    if to then
+      call('HSET', T .. id, 's', to)
+      moved = moved + 1
+    else
+      misplaced(key, id, h)
+    end
+  end
+  return moved
+end
+
+local SWEEP = P .. 'sweep'
+local function outage()
+  local boot = match(call('INFO', 'server'), 'run_id:(%x+)') or ''
+  local last = call('HMGET', SWEEP, 'at', 'boot')
+  call('HSET', SWEEP, 'at', now_s, 'boot', boot)
+  if not last[1] or (now - tonumber(last[1]) <= outage_after and last[2] == boot) then
+    return 0
+  end
+  local until_then = min(now + lease, MAX)
+  for _, id in ipairs(call('ZRANGEBYSCORE', LEASES, '-inf', '(' .. num(until_then))) do
+    place(LEASES, id, until_then)
+  end
+  return 1
+end
+
+local lapsed, lost = 0, 0
+local LOST = 'the lease of its worker ran out'
+local function lapse(id)
+  local h = load(id)
+  if h[S] ~= 'X' then
+    return misplaced(LEASES, id, h)
+  end
+  close_attempt(id, h, 'worker_lost', LOST)
+  if h[CA] then
+    end_task(id, h, Stopped, 'cancelled', cancel_message(h))
+    call('HDEL', T .. id, 'ca', 'cr')
+    lapsed = lapsed + 1
+    return
+  end
+  local alone = (h[LA] or 0) + (h[SO] and 1 or 0)
+  if h[SO] and alone >= cap then
+    end_task(id, h, LapsedOut, 'worker_lost', 'its workers vanished while it ran, ' .. alone .. ' times alone')
+    call('HSET', T .. id, 'la', alone)
+    lost = lost + 1
+  else
+    call('HSET', T .. id, 's', move(id, h, Lapsed), 'k', '', 'so', 1, 'la', alone)
+    lapsed = lapsed + 1
+  end
+end
+
+local function expire()
+  local expired = 0
+  for _, id in ipairs(due_members(EXPIRES, now)) do
+    local h = load(id)
+    if h[S] and end_task(id, h, Expired, 'expired', 'it did not start before its expires_at') then
+      expired = expired + 1
+    else
+      misplaced(EXPIRES, id, h)
+    end
+  end
+  return expired
+end
+
+-- Its parents may be reaped once their last dependent went.
+local function orphan(id, parents)
+  for parent in each_id(parents) do
+    call('ZREM', D .. parent, id)
+    if call('EXISTS', D .. parent) == 0 then
+      call('HDEL', T .. parent, 'dn')
+      local h = call('HMGET', T .. parent, 's', 'fa')
+      if h[1] and not pending(h[1]) and h[1] ~= 'X' then
+        place(FINAL, parent, tonumber(h[2]))
+      end
+    end
+  end
+end
+
+local function reap_all()
+  local reaped = 0
+  while reaped < limit do
+    flush_sets()
+    local ids = call('ZRANGEBYSCORE', FINAL, '-inf', now - retention, 'LIMIT', 0, limit - reaped)
+    if #ids == 0 then break end
+    for _, id in ipairs(ids) do
+      local h = call('HMGET', T .. id, 'q', 'up')
+      if h[2] then orphan(id, match(call('GET', U .. id) or '', '^([^|]*)')) end
+      call('UNLINK', T .. id, PAYLOAD .. id, RESULT .. id, D .. id, O .. id, U .. id, ATTEMPTS .. id)
+      place(FINAL, id, false)
+      if h[1] then place(LIST .. part(h[1]).tenant, id, false) end
+    end
+    reaped = reaped + #ids
+  end
+  if reaped == limit then more = 1 end
+  return reaped
+end
+
+local function overdue()
+  local found = {}
+  for _, route in ipairs(call('HKEYS', QUEUED_N)) do
+    local n = call('ZCOUNT', QUEUED .. route, '-inf', now)
+    if n > 0 then
+      local f = #found
+      found[f + 1], found[f + 2] = route, min(n, limit)
+      found[f + 3] = math.ceil(tonumber(call('HGET', QUEUED_W, route) or 0) / SLIP)
+    end
+  end
+  return found
+end
+
+-- Workers are forgotten after an hour, types after a day.
+local function forget()
+  for _, worker in ipairs(call('ZRANGEBYSCORE', P .. 'workers', '-inf', now - 3600000000)) do
+    call('ZREM', P .. 'workers', worker)
+    call('HDEL', P .. 'worker.state', worker)
+    call('HDEL', P .. 'worker.mark', worker)
+    news_workers = true
+  end
+  for _, name in ipairs(call('ZRANGEBYSCORE', P .. 'types', '-inf', now - 86400000000)) do
+    call('ZREM', P .. 'types', name)
+    call('HDEL', P .. 'type.info', name)
+  end
+end
+
+local out = outage()
+local due = sweep_set(DUE, Due)
+local takes = sweep_set(TAKEN, TakeLapsed)
+if out == 0 then
+  for _, id in ipairs(due_members(LEASES, now)) do
+    lapse(id)
+  end
+end
+local expired = expire()
+resolve()
+flush_sets()
+local reaped = reap_all()
+forget()
+flush()
+local next_due = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
+return { due, takes, lapsed, lost, expired, reaped, out, more,
+  next_due[2] and max(0, tonumber(next_due[2]) - now) or -1, overdue() }

@@ -1,0 +1,216 @@
+-- ARGV: nonce, limit, microseconds to the deadline, default window, then pairs
+-- of type and window.
+-- Answer: more, then runs of tasks of one queue: its name, the type's learned
+-- run time, and one text per task.
+
+if mode() ~= 'running' then
+  return { 0 }
+end
+local memo = P .. 'nonce:' .. ARGV[1]
+local left, deadline = tonumber(ARGV[2]), min(now + tonumber(ARGV[3]), MAX)
+local reply, group_q, group = { 0 }, nil, nil
+
+-- Appends one task: id, solo, attempt, length of the trace, trace, m.
+local function emit(id, q, h)
+  if q ~= group_q then
+    group_q, group = q, {}
+    local r = #reply
+    reply[r + 1] = q
+    reply[r + 2] = call('HGET', RUNTIME, part(q).kind) or ''
+    reply[r + 3] = group
+  end
+  local trace = h[7] or ''
+  group[#group + 1] = id .. (h[5] and '1' or '0') .. ((h[2] or 0) + 1) .. ';' .. #trace .. ';' .. trace .. h[6]
+end
+
+local function glance(id)
+  return call('HMGET', T .. id, 's', 'a', 'x', 'du', 'so', 'm', 'tp', 'y', 'q')
+end
+
+local before = call('GET', memo)
+if before then
+  local more, number, ids = match(before, '^(%d);(%d+);(.*)$')
+  for id in each_id(ids) do
+    local h = glance(id)
+    if h[1] == 'T' and h[8] == number then
+      emit(id, h[9], h)
+    end
+  end
+  reply[1] = tonumber(more)
+  return reply
+end
+
+local windows, default = {}, tonumber(ARGV[4])
+for i = 5, #ARGV, 2 do
+  windows[ARGV[i]] = tonumber(ARGV[i + 1])
+end
+local outstanding = {}
+for _, key in ipairs({ TAKEN_N, QUEUED_N }) do
+  local all = call('HGETALL', key)
+  for i = 1, #all, 2 do
+    outstanding[all[i]] = (outstanding[all[i]] or 0) + tonumber(all[i + 1])
+  end
+end
+
+local TURN = P .. 'turn'
+-- Sorts names so that the one after `last` comes first.
+local function rotate(names, last)
+  table.sort(names)
+  if not last then return names end
+  local head, tail = {}, {}
+  for _, name in ipairs(names) do
+    local side = name > last and head or tail
+    side[#side + 1] = name
+  end
+  for _, name in ipairs(tail) do
+    head[#head + 1] = name
+  end
+  return head
+end
+
+-- The routes of a priority that have ready tasks and room in their windows.
+local function open_routes(rank)
+  local tenants, kinds = {}, {}
+  for _, name in ipairs(call('SMEMBERS', READY_INDEX .. rank)) do
+    local kind, tenant = match(name, '^([^:]*):(.*)$')
+    if not tenants[kind] then
+      tenants[kind] = {}
+      kinds[#kinds + 1] = kind
+    end
+    table.insert(tenants[kind], tenant)
+  end
+  if #kinds == 0 then return {} end
+  local routes = {}
+  for _, kind in ipairs(rotate(kinds, call('HGET', TURN, rank))) do
+    local name = rank .. ':' .. kind
+    local room = (windows[kind] or default) - (outstanding[name] or 0)
+    if room > 0 then
+      local line = tenants[kind]
+      if #line > 1 then line = rotate(line, call('HGET', TURN, name)) end
+      routes[#routes + 1] = { name = name, kind = kind, room = room, line = line, many = #line > 1 }
+    end
+  end
+  return routes
+end
+
+local number = 0
+local ids = {}
+
+local function take(id, q, h)
+  call('HSET', T .. id, 's', on(Taken, h[1]), 'y', number)
+  place(TAKEN, id, deadline)
+  ids[#ids + 1] = id
+end
+
+-- Pops up to n tasks that may start; the second value says that the queue is
+-- empty now.
+local function pop(q, n)
+  local got = {}
+  touched[q] = true
+  while #got < n do
+    local wanted = n - #got
+    local popped = call('ZPOPMIN', READY .. q, wanted)
+    for i = 1, #popped, 2 do
+      local id = popped[i]
+      local h = glance(id)
+      if h[3] and tonumber(h[3]) <= now then
+        end_task(id, load(id), Expired, 'expired', 'it did not start before its expires_at')
+      elseif h[4] and tonumber(h[4]) > now then
+        call('HSET', T .. id, 's', move(id, load(id), HeldEarly, tonumber(h[4])))
+      elseif h[1] == 'R' then
+        take(id, q, h)
+        got[#got + 1] = { id, h }
+      else
+        redis.log(redis.LOG_WARNING, 'zero gate: task ' .. id .. ' stood in the ready set, but is not ready')
+      end
+    end
+    if #popped < 2 * wanted then
+      return got, true
+    end
+  end
+  return got, false
+end
+
+-- Takes up to n tasks of a route, its tenants in turn.
+local function serve(route, n)
+  local served = 0
+  while served < n and #route.line > 0 do
+    local round = #route.line
+    local share = max(1, floor((n - served) / round))
+    local lists, longest = {}, 0
+    for _ = 1, round do
+      if served == n then break end
+      local tenant = table.remove(route.line, 1)
+      local q = route.name .. ':' .. tenant
+      local got, empty = pop(q, min(share, n - served))
+      if #got > 0 then
+        route.last = tenant
+        served = served + #got
+        lists[#lists + 1] = { q, got }
+        longest = max(longest, #got)
+      end
+      if not empty then
+        table.insert(route.line, tenant)
+      end
+    end
+    for i = 1, longest do
+      for _, list in ipairs(lists) do
+        local one = list[2][i]
+        if one then emit(one[1], list[1], one[2]) end
+      end
+    end
+  end
+  route.room = route.room - served
+  add(TAKEN_N, route.name, served)
+  return served
+end
+
+-- Whether one of these routes still has a ready task.
+local function any_ready(routes)
+  for _, route in ipairs(routes) do
+    if route.room > 0 then
+      for _, tenant in ipairs(route.line) do
+        if call('EXISTS', READY .. route.name .. ':' .. tenant) == 1 then
+          return true
+        end
+      end
+    end
+  end
+  return false
+end
+
+for rank = 0, 3 do
+  local routes = open_routes(rank)
+  if #routes > 0 and left > 0 then
+    number = number > 0 and number or call('INCR', P .. 'takes')
+    local line, last = routes, nil
+    while left > 0 and #line > 0 do
+      local round, rest = #line, {}
+      local share = max(1, floor(left / round))
+      for _, route in ipairs(line) do
+        local wanted = min(share, route.room, left)
+        local served = wanted > 0 and serve(route, wanted) or 0
+        left = left - served
+        if served > 0 then last = route end
+        if #route.line > 0 and route.room > 0 then
+          rest[#rest + 1] = route
+        end
+      end
+      line = rest
+    end
+    if last then call('HSET', TURN, rank, last.kind) end
+    for _, route in ipairs(routes) do
+      if route.many and route.last then call('HSET', TURN, route.name, route.last) end
+    end
+    routes = line
+  end
+  if left == 0 and any_ready(routes) then
+    reply[1] = 1
+    break
+  end
+end
+
+call('SET', memo, reply[1] .. ';' .. num(number) .. ';' .. concat(ids), 'EX', 60)
+resolve()
+flush()
+return reply

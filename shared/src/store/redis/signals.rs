@@ -1,0 +1,233 @@
+//! News by publish and subscribe, on a connection of its own.
+//!
+//! One message per call of a script, one line per kind of news (`lua/index.lua`
+//! writes them): `R` ready, `E<ids>` ended, `C<ids>` cancel asked, `M` mode,
+//! `W` workers.
+//!
+//! Invariant: [`Signals::next`] may be dropped at any point and loses nothing
+//! that had arrived; every connection after the first is followed by
+//! [`Signal::Missed`]. Redis itself cuts off a listener that falls too far
+//! behind, which is such a reconnection.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures_util::{StreamExt, future::BoxFuture};
+use redis::{Client, RedisError, aio::PubSub};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::store::{
+    Error, Result,
+    signal::{Signal, Signals},
+};
+
+use super::{
+    connection::{Link, classify},
+    keys, reply,
+};
+
+/// After this much silence the connection is probed: a line that died without
+/// a word would otherwise be listened to for ever.
+const SILENCE: Duration = Duration::from_secs(15);
+/// How long a probe or a connection may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The first pause before connecting again; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// The longest pause: as long as a loop's own timer, which looks anyway.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+type Connecting = BoxFuture<'static, std::result::Result<PubSub, RedisError>>;
+
+enum State {
+    Listening(Box<PubSub>),
+    /// Not polled through a shared reference; the lock only makes it shareable.
+    Connecting(Mutex<Connecting>),
+}
+
+/// Subscribes to the news of the store.
+pub(super) async fn listen(link: &Link) -> Result<Box<dyn Signals>> {
+    let channel = keys::news(link.base());
+    let client = link.client().clone();
+    let pubsub = subscribe(client.clone(), channel.clone(), Duration::ZERO)
+        .await
+        .map_err(|e| classify(&e))?;
+    Ok(Box::new(Listener {
+        client,
+        channel,
+        state: State::Listening(Box::new(pubsub)),
+        heard: VecDeque::new(),
+        pause: FIRST_PAUSE,
+        quiet_until: Instant::now() + SILENCE,
+    }))
+}
+
+struct Listener {
+    client: Client,
+    channel: String,
+    state: State,
+    heard: VecDeque<Signal>,
+    pause: Duration,
+    quiet_until: Instant,
+}
+
+async fn subscribe(
+    client: Client,
+    channel: String,
+    pause: Duration,
+) -> std::result::Result<PubSub, RedisError> {
+    tokio::time::sleep(pause).await;
+    let connect = async {
+        let mut pubsub = client.get_async_pubsub().await?;
+        pubsub.subscribe(channel).await?;
+        Ok(pubsub)
+    };
+    tokio::time::timeout(PATIENCE, connect)
+        .await
+        .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
+}
+
+/// What one step of listening brought.
+enum Step {
+    Message(Vec<u8>),
+    Silence,
+    Lost,
+    Connected(Box<PubSub>),
+    Refused(RedisError),
+}
+
+impl Listener {
+    /// Waits for one thing to happen. Dropping this loses nothing.
+    async fn step(&mut self) -> Step {
+        match &mut self.state {
+            State::Listening(pubsub) => {
+                let mut messages = pubsub.on_message();
+                match tokio::time::timeout_at(self.quiet_until, messages.next()).await {
+                    Ok(Some(message)) => Step::Message(message.get_payload_bytes().to_vec()),
+                    Ok(None) => Step::Lost,
+                    Err(_) => Step::Silence,
+                }
+            }
+            State::Connecting(connecting) => {
+                let connecting = connecting.get_mut().unwrap_or_else(PoisonError::into_inner);
+                match connecting.await {
+                    Ok(pubsub) => Step::Connected(Box::new(pubsub)),
+                    Err(e) => Step::Refused(e),
+                }
+            }
+        }
+    }
+
+    fn reconnect(&mut self, pause: Duration) {
+        let connecting = subscribe(self.client.clone(), self.channel.clone(), pause);
+        self.state = State::Connecting(Mutex::new(Box::pin(connecting)));
+    }
+
+    fn refused(&mut self, error: &RedisError) {
+        let error = classify(error);
+        if matches!(error, Error::Unsuitable(_)) {
+            warn!(%error, "cannot listen to the store's news; trying again");
+        }
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.reconnect(self.pause);
+    }
+
+    /// Whether the silent connection still answers.
+    async fn probe(&mut self) -> bool {
+        self.quiet_until = Instant::now() + SILENCE;
+        let State::Listening(pubsub) = &mut self.state else {
+            return true;
+        };
+        let ping = tokio::time::timeout(PATIENCE, pubsub.ping::<redis::Value>());
+        matches!(ping.await, Ok(Ok(_)))
+    }
+
+    async fn hear(&mut self) {
+        match self.step().await {
+            Step::Message(bytes) => {
+                self.quiet_until = Instant::now() + SILENCE;
+                match decode(&bytes) {
+                    Ok(signals) => self.heard.extend(signals),
+                    // News of a newer version: something happened.
+                    Err(_) => self.heard.push_back(Signal::Missed),
+                }
+            }
+            Step::Silence if self.probe().await => {}
+            Step::Silence | Step::Lost => {
+                info!("lost the connection that brings the store's news; connecting again");
+                self.reconnect(Duration::ZERO);
+            }
+            Step::Connected(pubsub) => {
+                self.state = State::Listening(pubsub);
+                self.pause = FIRST_PAUSE;
+                self.quiet_until = Instant::now() + SILENCE;
+                self.heard.push_back(Signal::Missed);
+            }
+            Step::Refused(error) => self.refused(&error),
+        }
+    }
+}
+
+#[async_trait]
+impl Signals for Listener {
+    async fn next(&mut self) -> Signal {
+        loop {
+            if let Some(signal) = self.heard.pop_front() {
+                return signal;
+            }
+            self.hear().await;
+        }
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<Vec<Signal>> {
+    let bad = || Error::Corrupt("news".into());
+    let text = std::str::from_utf8(bytes).map_err(|_| bad())?;
+    text.lines()
+        .map(|line| match line.split_at_checked(1) {
+            Some(("R", "")) => Ok(Signal::Ready),
+            Some(("M", "")) => Ok(Signal::Mode),
+            Some(("W", "")) => Ok(Signal::Workers),
+            Some(("E", row)) => ids(row).map(Signal::Ended),
+            Some(("C", row)) => ids(row).map(Signal::CancelAsked),
+            _ => Err(bad()),
+        })
+        .collect()
+}
+
+fn ids(row: &str) -> Result<Vec<crate::model::TaskId>> {
+    row.as_bytes()
+        .chunks(36)
+        .map(|chunk| reply::id(&String::from_utf8_lossy(chunk)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::TaskId;
+
+    #[test]
+    fn news_are_read_line_by_line() {
+        let (a, b) = (TaskId::from_bytes([1; 16]), TaskId::from_bytes([2; 16]));
+        let text = format!("R\nE{a}{b}\nC{b}\nM\nW");
+        let signals = decode(text.as_bytes()).unwrap();
+        assert_eq!(
+            signals,
+            [
+                Signal::Ready,
+                Signal::Ended(vec![a, b]),
+                Signal::CancelAsked(vec![b]),
+                Signal::Mode,
+                Signal::Workers,
+            ]
+        );
+        for bad in ["X", "Rx", "E123", ""] {
+            assert!(decode(format!("R\n{bad}\nM").as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

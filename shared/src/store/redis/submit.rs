@@ -1,0 +1,151 @@
+//! Step 3: a plan is stored whole, or not at all.
+//!
+//! Tasks that differ only in their input share a class (queue and attempts),
+//! named once; what is unusual about a task travels in its head. `lua/submit.lua`
+//! reads both.
+//!
+//! Deliberately absent: waiting for the disk. An installation that must not
+//! lose the last second of acknowledged submissions runs Redis with
+//! `appendfsync always`; a `WAITAOF 1 0` on the bulk lane directly after the
+//! script is the place for a stricter promise per submission.
+
+use std::{collections::HashMap, fmt::Write as _};
+
+use crate::{
+    model::{OnDependencyFailure, Priority, Stamp, TaskId, TypeName},
+    store::{
+        Error, Result,
+        verbs::{NewTask, Submission, Submitted},
+    },
+};
+
+use super::{
+    codec,
+    connection::{Lane, Link, Repeat},
+    keys,
+    reply::Items,
+    scripts::{self, Ask},
+};
+
+/// Stores the submission.
+pub(super) async fn submit(link: &Link, submission: Submission) -> Result<Submitted> {
+    if submission.tasks.is_empty() && submission.idempotency.is_none() {
+        return Ok(Submitted::Accepted);
+    }
+    let ask = question(link, &submission)?;
+    let repeat = if submission.idempotency.is_some() {
+        Repeat::Safe
+    } else {
+        Repeat::Never
+    };
+    let answer = link.ask(Lane::Bulk, repeat, &ask).await?;
+    read(Items::of(answer)?)
+}
+
+fn question(link: &Link, submission: &Submission) -> Result<Ask> {
+    let mut ask = Ask::new(&scripts::SUBMIT, link.base());
+    ask.arg(submission.tenant.as_str());
+    match &submission.idempotency {
+        Some(known) => ask
+            .arg(&known.key)
+            .arg(&known.fingerprint)
+            .arg(known.reply.as_str()),
+        None => ask.arg("").arg("").arg(""),
+    };
+    let linked = submission
+        .tasks
+        .iter()
+        .any(|task| !task.spec.depends_on.is_empty());
+    ask.arg(u8::from(linked));
+
+    let (classes, of_task) = classes(submission);
+    ask.arg(classes.len());
+    for (priority, workflow_type, most) in classes {
+        ask.arg(keys::queue(priority, workflow_type, &submission.tenant))
+            .arg(most);
+    }
+    for (task, class) in submission.tasks.iter().zip(of_task) {
+        let spec = &task.spec;
+        ask.arg(task.id.to_string())
+            .arg(head(task, class))
+            .arg(codec::mark(task.id, task.input.len(), &spec.correlation_id))
+            .arg(codec::payload(spec, &task.input)?);
+    }
+    Ok(ask)
+}
+
+type Class<'a> = (Priority, &'a TypeName, u32);
+
+/// The classes of a submission, and for each task the number of its class,
+/// from 1.
+fn classes(submission: &Submission) -> (Vec<Class<'_>>, Vec<usize>) {
+    let mut known = HashMap::new();
+    let mut classes = Vec::new();
+    let of_task = submission.tasks.iter().map(|task| {
+        let spec = &task.spec;
+        let class = (spec.priority, &spec.workflow_type, spec.retry.max_attempts);
+        *known.entry(class).or_insert_with(|| {
+            classes.push(class);
+            classes.len()
+        })
+    });
+    let of_task = of_task.collect();
+    (classes, of_task)
+}
+
+fn head(task: &NewTask, class: usize) -> String {
+    let spec = &task.spec;
+    let usual = spec.depends_on.is_empty()
+        && spec.run_at.is_none()
+        && spec.expires_at.is_none()
+        && spec.traceparent.is_none();
+    if usual {
+        return class.to_string();
+    }
+    let time = |at: Option<Stamp>| at.map_or(String::new(), |at| at.micros().max(0).to_string());
+    let policy = match spec.on_dependency_failure {
+        OnDependencyFailure::Cancel => "",
+        OnDependencyFailure::Run => "run",
+    };
+    format!(
+        "{class}|{}|{}|{policy}|{}|{}|{}",
+        time(spec.expires_at),
+        time(spec.run_at),
+        row(&spec.depends_on),
+        row(&spec.reads),
+        spec.traceparent.as_deref().unwrap_or_default()
+    )
+}
+
+/// Ids one after the other, 36 characters each.
+fn row(ids: &[TaskId]) -> String {
+    ids.iter()
+        .fold(String::with_capacity(36 * ids.len()), |mut text, id| {
+            write!(text, "{id}").expect("a string never refuses text");
+            text
+        })
+}
+
+fn read(mut items: Items) -> Result<Submitted> {
+    Ok(match items.text()?.as_str() {
+        "accepted" => Submitted::Accepted,
+        "replayed" => Submitted::Replayed(crate::model::Json::from_text(items.text()?)),
+        "reused" => Submitted::KeyReused,
+        "stopped" => Submitted::Stopped,
+        "unknown" => {
+            let mut unknown = Vec::new();
+            while !items.is_empty() {
+                let place = usize::try_from(items.small()?)
+                    .map_err(|_| Error::Corrupt("a task's place".into()))?;
+                unknown.push((place, items.id()?));
+            }
+            Submitted::UnknownParents(unknown)
+        }
+        other => {
+            return Err(Error::Corrupt(format!(
+                "`{}` as the answer of a submission",
+                keys::shorten(other)
+            )));
+        }
+    })
+}

@@ -1,0 +1,136 @@
+//! Step 7: a permit and a slip become reports.
+//!
+//! The way of a slip, each step consuming what the one before gives:
+//! [`decode`] -> [`claim`] -> [`acknowledge`] -> for each ticket
+//! (`prepare` -> `attempt` -> `classify`) -> `bundle` reports and settles.
+//!
+//! Invariant: nothing runs before its lease exists, and no message is
+//! acknowledged before that. What fails before the claim gives the message
+//! back; what fails after it is the lease's business.
+
+mod attempt;
+mod bundle;
+mod classify;
+mod prepare;
+
+use shared::{
+    broker::Delivery,
+    fault::{self, Point},
+    model::{Nonce, TypeName},
+    store::verbs::{ClaimTicket, Claimed, Granted, RunRef},
+    wire::Ticket,
+};
+use tracing::{Span, debug, info_span, warn};
+
+use crate::{gate::Permit, leases::Held, registry::Entry, service::Core};
+
+/// A slip in hand, with a fresh token for each ticket.
+struct Fetched {
+    delivery: Delivery,
+    tickets: Vec<ClaimTicket>,
+}
+
+/// A slip whose leases exist, not acknowledged yet.
+struct Leased {
+    delivery: Delivery,
+    runs: Vec<Ready>,
+}
+
+/// A run that may start: its lease is held and its slip is spent.
+struct Ready {
+    granted: Box<Granted>,
+    held: Held,
+    span: Span,
+}
+
+/// Executes one slip under one permit, and returns the permit by dropping it.
+pub(crate) async fn slip(core: &Core, permit: Permit, delivery: Delivery) {
+    fault::pass(Point::WorkerFetched).await;
+    if core.draining.is_cancelled() {
+        // Dropping the delivery gives the slip to another worker.
+        return;
+    }
+    let route = delivery.slip.route.clone();
+    let fetched = decode(delivery);
+    let Some(leased) = claim(core, fetched).await else {
+        return;
+    };
+    fault::pass(Point::WorkerClaimed).await;
+    let runs = acknowledge(leased).await;
+    fault::pass(Point::WorkerAcked).await;
+    if !runs.is_empty() {
+        bundle::run(core, &route.workflow_type, runs).await;
+    }
+    drop(permit);
+}
+
+fn decode(delivery: Delivery) -> Fetched {
+    let mut rng = rand::rng();
+    let ticket = |ticket: &Ticket| ClaimTicket {
+        task: ticket.task,
+        attempt: ticket.attempt,
+        token: Nonce::draw(&mut rng),
+    };
+    let tickets = delivery.slip.tickets.iter().map(ticket).collect();
+    Fetched { delivery, tickets }
+}
+
+/// Claims every ticket in one call. `None` if the store gave no answer: the
+/// slip is given back.
+async fn claim(core: &Core, fetched: Fetched) -> Option<Leased> {
+    let Fetched { delivery, tickets } = fetched;
+    let outcomes = tokio::select! {
+        outcomes = core.ledger.claim(tickets.clone()) => outcomes?,
+        // Without an answer there is nothing to run or to report.
+        () = core.hurrying.cancelled() => return None,
+    };
+    let mut runs = Vec::with_capacity(tickets.len());
+    for (ticket, outcome) in tickets.iter().zip(outcomes) {
+        match outcome {
+            Claimed::Granted(granted) => runs.push(ready(core, ticket, granted)),
+            Claimed::Held => debug!(task_id = %ticket.task, "the task may not start now"),
+            Claimed::Stale => {
+                core.figures.duplicate();
+                debug!(task_id = %ticket.task, attempt = ticket.attempt, "a copy of a spent slip was dropped");
+            }
+            Claimed::Unknown => {
+                core.figures.duplicate();
+                warn!(task_id = %ticket.task, attempt = ticket.attempt, "the store does not know this task; its slip was dropped");
+            }
+        }
+    }
+    Some(Leased { delivery, runs })
+}
+
+fn ready(core: &Core, ticket: &ClaimTicket, granted: Box<Granted>) -> Ready {
+    let run = RunRef {
+        task: ticket.task,
+        token: ticket.token,
+    };
+    let span = info_span!(
+        "7 execute",
+        task_id = %granted.task,
+        correlation_id = %granted.spec.correlation_id,
+        workflow_type = %granted.spec.workflow_type,
+        attempt = granted.attempt
+    );
+    Ready {
+        held: core.leases.hold(run),
+        granted,
+        span,
+    }
+}
+
+/// Says that the slip is spent. If that is not heard, it comes again and its
+/// claim is answered `Stale`.
+async fn acknowledge(leased: Leased) -> Vec<Ready> {
+    if let Err(error) = leased.delivery.acknowledge().await {
+        debug!(%error, "a slip could not be acknowledged; its copy will be dropped");
+    }
+    leased.runs
+}
+
+/// The handler of a granted task, by the type the store says it has.
+fn handler<'a>(core: &'a Core, name: &TypeName) -> Option<&'a Entry> {
+    core.registry.entry(name)
+}

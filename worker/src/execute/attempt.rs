@@ -1,0 +1,91 @@
+//! One run of one handler: isolated, limited in time, and stoppable.
+//!
+//! Invariant: comes back. Within its timeout, or within the grace after it
+//! was asked to stop; a handler that goes on is left behind, and its threads
+//! stay counted.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use shared::store::verbs::Granted;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::{classify::Ended, prepare};
+use crate::{
+    handler::{Control, Handler, HandlerError, Run, Tether, Why},
+    service::Core,
+};
+
+/// A run that was told to give its task back has this long: its work is lost
+/// either way, and somebody waits for the process to end.
+const GIVE_BACK_GRACE: Duration = Duration::from_secs(1);
+
+/// Runs a granted task to one end or another.
+pub(super) async fn attempt(
+    core: &Core,
+    handler: &dyn Handler,
+    granted: &Granted,
+    tether: &Arc<Tether>,
+) -> Ended {
+    let input = match prepare::input(granted) {
+        Ok(input) => input,
+        Err(error) => return Ended::Unusable(error),
+    };
+    let problems = handler.validate(&input);
+    if !problems.is_empty() {
+        return Ended::Returned(Err(HandlerError::invalid_inputs(&problems)));
+    }
+    let deadline = Instant::now() + Duration::from_millis(granted.spec.timeout_ms);
+    let run = Run {
+        input,
+        task: granted.task,
+        attempt: granted.attempt,
+        correlation_id: granted.spec.correlation_id.clone(),
+        deadline,
+        control: Control::new(Arc::clone(tether)),
+    };
+    let work = AssertUnwindSafe(handler.run(run)).catch_unwind();
+    tokio::pin!(work);
+    tokio::select! {
+        biased;
+        end = &mut work => returned(end),
+        () = tether.stopped() => match timeout(grace(core, tether), work).await {
+            Ok(end) => returned(end),
+            Err(_) => Ended::Left,
+        },
+        () = sleep_until(deadline) => {
+            tether.ask_to_stop(Why::TimedOut);
+            Ended::TimedOut
+        }
+    }
+}
+
+/// Waits for the threads of a run that came to its end, at most the grace;
+/// `false` if some go on: the run is then counted as abandoned.
+pub(super) async fn threads_ended(core: &Core, tether: &Tether) -> bool {
+    tokio::select! {
+        () = tether.threads_ended() => true,
+        () = sleep(core.options.cancel_grace) => !tether.abandon(&core.abandoned),
+        () = core.hurrying.cancelled() => !tether.abandon(&core.abandoned),
+    }
+}
+
+fn grace(core: &Core, tether: &Tether) -> Duration {
+    match tether.why() {
+        // Whatever it still does changes nothing.
+        Some(Why::Refused) => Duration::ZERO,
+        Some(Why::GivenBack) if core.draining.is_cancelled() => {
+            GIVE_BACK_GRACE.min(core.options.cancel_grace)
+        }
+        _ => core.options.cancel_grace,
+    }
+}
+
+type Caught = std::thread::Result<Result<serde_json::Value, HandlerError>>;
+
+fn returned(end: Caught) -> Ended {
+    match end {
+        Ok(result) => Ended::Returned(result),
+        Err(panic) => Ended::Panicked(panic.downcast_ref::<&'static str>().copied()),
+    }
+}

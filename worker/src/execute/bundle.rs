@@ -1,0 +1,338 @@
+//! The tickets of one slip, one after another, under one permit; a slip with
+//! one ticket is a bundle of one.
+//!
+//! Invariant: every run of the slip is reported, given back, or known to be
+//! lost before this returns. A finished ticket waits for its siblings no
+//! longer than the report patience; an unstarted one waits no longer than the
+//! bundle patience.
+
+use std::{
+    collections::VecDeque,
+    pin::{Pin, pin},
+    time::Duration,
+};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use shared::{
+    fault::{self, Point},
+    model::{ErrorCode, TaskError, TypeName},
+    store::verbs::{Finished, Outcome, Report},
+};
+use tokio::time::{Instant, sleep_until};
+use tracing::{Instrument, Span, debug, warn};
+
+use super::{
+    Ready, attempt,
+    classify::{Ended, Policy, Verdict, classify},
+    handler,
+};
+use crate::{handler::Why, leases::Held, service::Core};
+
+/// A run that ended, its report not yet committed.
+struct Done {
+    report: Report,
+    trace: Trace,
+}
+
+/// What is still to be said about a run when its report is committed.
+struct Trace {
+    /// Kept until then, so that the lease is renewed meanwhile.
+    _held: Held,
+    span: Span,
+    ran_for: Duration,
+    /// Why it failed, if it did.
+    error: Option<TaskError>,
+}
+
+/// A bundle at work.
+struct Bundle<'a> {
+    core: &'a Core,
+    workflow_type: &'a TypeName,
+    pace: Pace,
+    waiting: VecDeque<Ready>,
+    done: Vec<Done>,
+    /// Reports and releases under way while a slow ticket runs.
+    under_way: FuturesUnordered<Pin<Box<dyn Future<Output = ()> + Send + 'a>>>,
+}
+
+/// Runs the tickets and settles them all.
+pub(super) async fn run(core: &Core, workflow_type: &TypeName, runs: Vec<Ready>) {
+    let mut bundle = Bundle {
+        core,
+        workflow_type,
+        pace: Pace::new(core, Instant::now()),
+        waiting: runs.into(),
+        done: Vec::new(),
+        under_way: FuturesUnordered::new(),
+    };
+    while let Some(next) = bundle.next_to_start() {
+        if !bundle.execute(next).await {
+            break;
+        }
+    }
+    bundle.give_back_waiting();
+    bundle.report();
+    while bundle.under_way.next().await.is_some() {}
+}
+
+impl Bundle<'_> {
+    /// The next ticket, unless the rest is to be given back.
+    fn next_to_start(&mut self) -> Option<Ready> {
+        let started_some = !self.done.is_empty() || !self.under_way.is_empty();
+        if self.core.hurrying.is_cancelled() {
+            return None;
+        }
+        let tired = started_some && self.pace.is_over(Instant::now());
+        if tired || (started_some && !self.core.conditions.mode().starts_work()) {
+            return None;
+        }
+        self.waiting.pop_front()
+    }
+
+    /// Runs one ticket; `false` if the rest is not to be started.
+    async fn execute(&mut self, next: Ready) -> bool {
+        let core = self.core;
+        let Ready {
+            granted,
+            held,
+            span,
+        } = next;
+        let started = Instant::now();
+        let tether = std::sync::Arc::clone(held.tether());
+        let ended = match (handler(core, &granted.spec.workflow_type), tether.why()) {
+            (_, Some(_)) => Ended::Left,
+            (None, None) => Ended::Unusable(unknown_type(&granted.spec.workflow_type)),
+            (Some(entry), None) => {
+                let work = attempt::attempt(core, &*entry.handler, &granted, &tether);
+                self.meanwhile(pin!(work.instrument(span.clone()))).await
+            }
+        };
+        fault::pass(Point::WorkerRan).await;
+        let policy = Policy {
+            retry: &granted.spec.retry,
+            failures: granted.failures,
+            timeout_ms: granted.spec.timeout_ms,
+            unit: rand::random(),
+        };
+        let ran_for = started.elapsed();
+        match classify(ended, tether.why(), &policy) {
+            Verdict::Report(outcome) => {
+                self.pace.finished_one(Instant::now());
+                self.done.push(Done::new(held, outcome, ran_for, span));
+            }
+            Verdict::GiveBack => self.give_back(vec![held]),
+            Verdict::Nothing => {
+                debug!(parent: &span, "the run's lease is gone; nothing is reported");
+            }
+        }
+        !tether.has_threads() || self.wait_for_threads(&tether, started).await
+    }
+
+    /// Waits for the end of a run; meanwhile reports its finished siblings and
+    /// gives back those that have waited too long.
+    async fn meanwhile(&mut self, mut work: Pin<&mut impl Future<Output = Ended>>) -> Ended {
+        loop {
+            let due = self.pace.due(self.waiting.len(), self.done.len());
+            tokio::select! {
+                biased;
+                ended = &mut work => return ended,
+                Some(()) = self.under_way.next(), if !self.under_way.is_empty() => {}
+                () = sleep_until(due.unwrap_or(self.pace.started)), if due.is_some() => {
+                    if self.pace.is_over(Instant::now()) {
+                        self.give_back_waiting();
+                    }
+                    self.report();
+                }
+            }
+        }
+    }
+
+    /// Its slot stays taken while a run's threads go on, at most the grace:
+    /// everything else of the bundle is settled first.
+    async fn wait_for_threads(
+        &mut self,
+        tether: &crate::handler::Tether,
+        started: Instant,
+    ) -> bool {
+        self.give_back_waiting();
+        self.report();
+        while self.under_way.next().await.is_some() {}
+        if !attempt::threads_ended(self.core, tether).await {
+            warn!(
+                workflow_type = %self.workflow_type,
+                after = ?started.elapsed(),
+                "a run ignores that it was told to stop; its slot is free, its memory is not"
+            );
+            self.core.note_abandoned();
+        }
+        false
+    }
+
+    /// Gives back everything that has not started.
+    fn give_back_waiting(&mut self) {
+        let waiting: Vec<_> = self.waiting.drain(..).map(|ready| ready.held).collect();
+        self.give_back(waiting);
+    }
+
+    fn give_back(&mut self, runs: Vec<Held>) {
+        // A refused lease is gone already.
+        let refused = |held: &Held| held.tether().why() == Some(Why::Refused);
+        let runs: Vec<_> = runs.into_iter().filter(|held| !refused(held)).collect();
+        if runs.is_empty() {
+            return;
+        }
+        let core = self.core;
+        self.under_way.push(Box::pin(async move {
+            let refs = runs.iter().map(Held::run).collect();
+            let count = core.ledger.release(refs).await.map_or(0, |answers| {
+                answers.into_iter().filter(|still_held| *still_held).count()
+            });
+            core.note_given_back(count);
+            debug!(count, "runs were given back");
+        }));
+    }
+
+    /// Reports what is done.
+    fn report(&mut self) {
+        if self.done.is_empty() {
+            return;
+        }
+        let done = std::mem::take(&mut self.done);
+        self.pace.reported();
+        let (core, workflow_type) = (self.core, self.workflow_type);
+        self.under_way
+            .push(Box::pin(report(core, workflow_type, done)));
+    }
+}
+
+impl Done {
+    fn new(held: Held, outcome: Outcome, ran_for: Duration, span: Span) -> Self {
+        let error = match &outcome {
+            Outcome::Failed { error, .. } => Some(error.clone()),
+            Outcome::Completed(_) | Outcome::Cancelled => None,
+        };
+        Self {
+            report: Report {
+                run: held.run(),
+                outcome,
+                ran_for,
+            },
+            trace: Trace {
+                _held: held,
+                span,
+                ran_for,
+                error,
+            },
+        }
+    }
+}
+
+/// Step 8: commits the reports and settles their runs.
+async fn report(core: &Core, workflow_type: &TypeName, done: Vec<Done>) {
+    let (reports, traces): (Vec<_>, Vec<_>) = done
+        .into_iter()
+        .map(|done| (done.report, done.trace))
+        .unzip();
+    let answers = core.ledger.finish(reports).await;
+    fault::pass(Point::WorkerFinished).await;
+    for (trace, answer) in traces.iter().zip(answers.unwrap_or_default()) {
+        settle(core, workflow_type, trace, answer);
+    }
+}
+
+/// Counts the end of a run and writes it down.
+fn settle(core: &Core, workflow_type: &TypeName, trace: &Trace, answer: Finished) {
+    let (span, ran_for) = (&trace.span, trace.ran_for);
+    let Finished::Committed(state) = answer else {
+        core.figures.stale();
+        warn!(parent: span, "the report came too late and changed nothing");
+        return;
+    };
+    core.figures.committed(workflow_type, state, ran_for);
+    if let Some(error) = &trace.error {
+        let (code, error) = (error.code, &error.message);
+        warn!(parent: span, %code, %error, ?state, ?ran_for, "the run failed");
+    } else {
+        debug!(parent: span, ?state, ?ran_for, "the run ended");
+    }
+}
+
+fn unknown_type(name: &TypeName) -> TaskError {
+    TaskError::new(
+        ErrorCode::UnknownType,
+        format!("no handler of this worker knows the type {name}"),
+    )
+}
+
+/// When a bundle's finished and unstarted tickets have waited long enough:
+/// pure but for the times it is told.
+#[derive(Debug)]
+struct Pace {
+    started: Instant,
+    oldest_done: Option<Instant>,
+    bundle_patience: Duration,
+    report_patience: Duration,
+}
+
+impl Pace {
+    fn new(core: &Core, started: Instant) -> Self {
+        Self {
+            started,
+            oldest_done: None,
+            bundle_patience: core.options.bundle_patience,
+            report_patience: core.options.report_patience,
+        }
+    }
+
+    fn finished_one(&mut self, now: Instant) {
+        self.oldest_done.get_or_insert(now);
+    }
+
+    fn reported(&mut self) {
+        self.oldest_done = None;
+    }
+
+    /// Whether nothing more of the bundle is to be started.
+    fn is_over(&self, now: Instant) -> bool {
+        now.duration_since(self.started) >= self.bundle_patience
+    }
+
+    /// When something is to be done although a run goes on.
+    fn due(&self, unstarted: usize, done: usize) -> Option<Instant> {
+        let give_back = (unstarted > 0).then_some(self.started + self.bundle_patience);
+        let report = self
+            .oldest_done
+            .filter(|_| done > 0)
+            .map(|at| at + self.report_patience);
+        give_back.into_iter().chain(report).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bundle_reports_and_gives_back_in_time() {
+        let started = Instant::now();
+        let ms = Duration::from_millis;
+        let mut pace = Pace {
+            started,
+            oldest_done: None,
+            bundle_patience: ms(100),
+            report_patience: ms(20),
+        };
+        assert_eq!(pace.due(0, 0), None, "a single slow ticket disturbs nobody");
+        assert_eq!(pace.due(3, 0), Some(started + ms(100)));
+        pace.finished_one(started + ms(10));
+        pace.finished_one(started + ms(15));
+        assert_eq!(
+            pace.due(3, 2),
+            Some(started + ms(30)),
+            "the oldest one counts"
+        );
+        pace.reported();
+        assert_eq!(pace.due(3, 0), Some(started + ms(100)));
+        assert!(!pace.is_over(started + ms(99)) && pace.is_over(started + ms(100)));
+    }
+}

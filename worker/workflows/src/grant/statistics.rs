@@ -1,0 +1,85 @@
+//! Quantiles, moments and rank correlations of simulated values.
+
+use crate::number::correlation;
+
+/// The nearest-rank quantile of ascending values.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rank within the values"
+)]
+pub(super) fn quantile(sorted: &[f64], q: f64) -> f64 {
+    // A relative 1e-12 below keeps a product like 0.07 * 100 from taking the rank after its own.
+    let rank = (q * sorted.len() as f64 * (1.0 - 1e-12)).ceil() as usize;
+    sorted[rank.clamp(1, sorted.len()) - 1]
+}
+
+/// Mean and sample variance.
+pub(super) fn moments(values: &[f64]) -> (f64, Option<f64>) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
+    (mean, (values.len() > 1).then(|| squares / (n - 1.0)))
+}
+
+/// Spearman's rank correlation; ties share their mean rank, `None` when a side does not vary.
+pub(super) fn spearman(x: &[f64], ranks_of_y: &[f64]) -> Option<f64> {
+    correlation(&ranks(x), ranks_of_y)
+}
+
+/// Ranks from 1, mean rank for ties.
+pub(super) fn ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<u32> = (0..crate::number::small(values.len())).collect();
+    order.sort_unstable_by(|&i, &j| {
+        values[i as usize]
+            .total_cmp(&values[j as usize])
+            .then(i.cmp(&j))
+    });
+    let mut ranks = vec![0.0; values.len()];
+    let mut from = 0;
+    while from < order.len() {
+        let value = values[order[from] as usize];
+        let until = from
+            + order[from..]
+                .iter()
+                .take_while(|&&i| values[i as usize] <= value)
+                .count();
+        let mean = (from + 1 + until) as f64 / 2.0;
+        for &i in &order[from..until] {
+            ranks[i as usize] = mean;
+        }
+        from = until;
+    }
+    ranks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_share_ties() {
+        assert_eq!(ranks(&[3.0, 1.0, 3.0, 2.0]), [3.5, 1.0, 3.5, 2.0]);
+        // scipy.stats.spearmanr([1, 2, 3, 4, 5], [5, 6, 7, 8, 7]).statistic
+        let rho = spearman(
+            &[1.0, 2.0, 3.0, 4.0, 5.0],
+            &ranks(&[5.0, 6.0, 7.0, 8.0, 7.0]),
+        )
+        .unwrap();
+        assert!((rho - 0.820_782_681_668_123_2).abs() < 1e-12);
+        assert_eq!(spearman(&[1.0, 1.0], &[1.0, 2.0]), None);
+    }
+
+    #[test]
+    fn quantiles_are_nearest_ranks() {
+        let values: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert!(
+            (quantile(&values, 0.5) - 50.0).abs() < 1e-12
+                && (quantile(&values, 0.07) - 7.0).abs() < 1e-12
+        );
+        assert!(
+            (quantile(&values, 1.0) - 100.0).abs() < 1e-12
+                && (quantile(&values, 0.001) - 1.0).abs() < 1e-12
+        );
+    }
+}

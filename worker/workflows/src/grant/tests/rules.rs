@@ -1,0 +1,162 @@
+//! The rules of the input.
+
+use serde_json::{Value, json};
+
+use super::{plan, points, run, task, try_run};
+use crate::{Error, Run, find};
+
+fn problems(input: &Value) -> Vec<(String, String)> {
+    match try_run(input).unwrap_err() {
+        Error::InvalidInput(problems) => problems
+            .into_iter()
+            .map(|p| (p.pointer, p.detail))
+            .collect(),
+        other => panic!("{other}"),
+    }
+}
+
+fn pointers(input: &Value) -> Vec<String> {
+    problems(input).into_iter().map(|p| p.0).collect()
+}
+
+#[test]
+fn every_problem_is_reported_at_its_place() {
+    let mut input = crate::sample_grant();
+    input["surprise"] = json!(1);
+    input["as_of"] = json!("23.11.2026");
+    input["opportunity"]["closeDate"]["time"] = json!("5pm");
+    input["calendar"]["weekend"] = json!(["saturday"]);
+    input["tasks"][0]["unit"] = json!("weeks");
+    input["tasks"][1]["percent_complete"] = json!(101);
+    input["tasks"][2]["duration"]
+        .as_object_mut()
+        .unwrap()
+        .remove("likely");
+    input["capacity"]["kim"] = json!(0);
+    input["risks"][0]["probability"] = json!(1.2);
+    input["simulation"]["runs"] = json!(0);
+    assert_eq!(
+        pointers(&input),
+        [
+            "/as_of",
+            "/calendar/weekend/0",
+            "/capacity/kim",
+            "/opportunity/closeDate/time",
+            "/risks/0/probability",
+            "/simulation/runs",
+            "/surprise",
+            "/tasks/0/unit",
+            "/tasks/1/percent_complete",
+            "/tasks/2/duration"
+        ]
+    );
+}
+
+#[test]
+fn rules_between_fields_are_reported_together() {
+    let mut input = plan(&[
+        task("a", &points(3.0, 2.0, 5.0), &["ghost"]),
+        task("a", &points(1.0, 2.0, 3.0), &[]),
+        task("b", &points(1.0, 2.0, 3.0), &["a", "a"]),
+    ]);
+    input["opportunity"]["closeDate"]["tz"] = json!("Mars/Olympus");
+    input["opportunity"]["postDate"] = json!("2027-05-01");
+    input["calendar"] = json!({"country": "ZZ", "weekend": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
+        "blackouts": [{"from": "2027-01-02", "to": "2027-01-01"}]});
+    input["milestone_offsets_days"] = json!([30, 30]);
+    input["tasks"][2]["actual_start"] = json!("2026-12-01");
+    input["risks"] = json!([{"id": "r", "probability": 0.1, "delay": points(2.0, 1.0, 3.0), "affects": ["nobody"]}]);
+    assert_eq!(
+        pointers(&input),
+        [
+            "/calendar/blackouts/0/to",
+            "/calendar/country",
+            "/calendar/weekend",
+            "/milestone_offsets_days/1",
+            "/opportunity/closeDate/tz",
+            "/opportunity/postDate",
+            "/risks/0/affects/0",
+            "/risks/0/delay",
+            "/tasks/0/depends_on/0",
+            "/tasks/0/duration",
+            "/tasks/1/id",
+            "/tasks/2/actual_start",
+            "/tasks/2/depends_on/1"
+        ]
+    );
+}
+
+#[test]
+fn a_cycle_is_named() {
+    let d = points(1.0, 2.0, 3.0);
+    let input = plan(&[
+        task("a", &d, &["c"]),
+        task("b", &d, &["a"]),
+        task("c", &d, &["b"]),
+        task("e", &d, &["e"]),
+        task("f", &d, &["a"]),
+    ]);
+    let found = problems(&input);
+    assert_eq!(
+        found,
+        [
+            (
+                "/tasks/0/depends_on".into(),
+                "a cycle: a -> c -> b -> a".into()
+            ),
+            ("/tasks/3/depends_on".into(), "a cycle: e -> e".into())
+        ]
+    );
+}
+
+#[test]
+fn empty_lists_and_nulls_are_fine() {
+    let output = run(&json!({
+        "as_of": "2026-11-23", "opportunity": {"id": null, "closeDate": {"date": "2027-03-31"}},
+        "tasks": [], "capacity": {}, "risks": [],
+    }));
+    assert!(
+        output["completion"]["p_on_time"].is_null()
+            && output["null_reasons"]["/completion/p_on_time"].is_string()
+    );
+    assert_eq!(
+        (&output["schedule"], &output["infeasible"]),
+        (&json!([]), &json!(false))
+    );
+    assert_eq!(output["milestones"].as_array().unwrap().len(), 6);
+}
+
+#[test]
+fn caps_and_stop_requests_end_a_run() {
+    let mut input = crate::sample_grant();
+    input["simulation"]["runs"] = json!(1_000_001);
+    assert!(matches!(
+        try_run(&input),
+        Err(Error::LimitExceeded { cap: 1_000_000, .. })
+    ));
+    input = crate::sample_grant();
+    input["opportunity"]["closeDate"]["date"] = json!("2127-03-31");
+    assert!(matches!(try_run(&input), Err(Error::LimitExceeded { .. })));
+    let stop = Run {
+        stop: &|| true,
+        ..Run::unattended()
+    };
+    assert_eq!(
+        (find("grant_timeline").unwrap().run)(&crate::sample_grant(), &stop),
+        Err(Error::Stopped)
+    );
+}
+
+#[test]
+fn sensitivity_is_null_with_a_reason_when_switched_off() {
+    let plain = Run {
+        advanced: false,
+        ..Run::unattended()
+    };
+    let output = (find("grant_timeline").unwrap().run)(&crate::sample_grant(), &plain).unwrap();
+    assert!(
+        output["schedule"][0]["sensitivity"].is_null()
+            && output["null_reasons"]["/schedule/*/sensitivity"].is_string()
+    );
+    assert!(output["completion"]["p_on_time"].is_number());
+}
