@@ -101,6 +101,29 @@ impl Rabbit {
         self.port
     }
 
+    /// The process id of the node itself, while it runs.
+    #[must_use]
+    pub fn node_pid(&self) -> Option<u32> {
+        self.node.as_ref().map(Process::pid)
+    }
+
+    /// Lets the running node evaluate Erlang expressions (`rabbitmqctl eval`), and gives the printed value.
+    pub fn evaluate(&self, expressions: &str) -> Result<String> {
+        let mut command = nursery::command(server_script()?.with_file_name("rabbitmqctl"));
+        command
+            .args(["--quiet", "eval", expressions])
+            .env("HOME", self.path("home"))
+            .env("ERL_EPMD_PORT", self.epmd_port.to_string())
+            .env("RABBITMQ_NODENAME", self.node_name())
+            .env("RABBITMQ_CONF_ENV_FILE", self.path("none.conf"));
+        let output = command.output().context("run rabbitmqctl")?;
+        if !output.status.success() {
+            let problem = String::from_utf8_lossy(&output.stderr);
+            bail!("rabbitmqctl eval ended with {}: {problem}", output.status);
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
     /// The process ids of everything that was started for this node.
     #[must_use]
     pub fn pids(&self) -> Vec<u32> {
@@ -109,6 +132,10 @@ impl Rabbit {
             .map(Process::pid)
             .chain([self.epmd.pid()])
             .collect()
+    }
+
+    fn node_name(&self) -> String {
+        format!("zerogate{}@localhost", self.port)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -128,10 +155,7 @@ impl Rabbit {
             .env("HOME", self.path("home"))
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
             .env("ERL_EPMD_PORT", self.epmd_port.to_string())
-            .env(
-                "RABBITMQ_NODENAME",
-                format!("zerogate{}@localhost", self.port),
-            )
+            .env("RABBITMQ_NODENAME", self.node_name())
             .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
             .env("RABBITMQ_NODE_PORT", self.port.to_string())
             .env("RABBITMQ_DIST_PORT", self.dist_port.to_string())

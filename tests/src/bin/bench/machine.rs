@@ -1,7 +1,6 @@
 //! What the figures were taken on: processors, memory, kernel, load, date. Reads /proc and asks `uname` and `date`.
 
 use std::fs;
-use std::process::Command;
 use std::thread;
 
 use anyhow::{Context, Result};
@@ -31,10 +30,6 @@ pub(crate) struct Machine {
 impl Machine {
     /// This machine, now; to be asked before the bench makes load of its own.
     pub(crate) fn here() -> Result<Self> {
-        let ask = |program: &str, argument: &str| -> Result<String> {
-            let text = process::output(Command::new(program).arg(argument))?;
-            Ok(text.trim().to_owned())
-        };
         let memory = fs::read_to_string("/proc/meminfo")?;
         let kib: f64 = value(&memory, "MemTotal")
             .and_then(|text| text.split_whitespace().next()?.parse().ok())
@@ -42,13 +37,11 @@ impl Machine {
         let processors = fs::read_to_string("/proc/cpuinfo")?;
         let load = fs::read_to_string("/proc/loadavg")?;
         Ok(Self {
-            date: process::output(Command::new("date").args(["-u", "+%Y-%m-%dT%H:%M:%SZ"]))?
-                .trim()
-                .to_owned(),
+            date: process::ask("date", &["-u", "+%Y-%m-%dT%H:%M:%SZ"])?,
             cores: thread::available_parallelism()?.get(),
             processor: value(&processors, "model name").unwrap_or_default(),
             memory_gib: kib / f64::from(1 << 20),
-            kernel: ask("uname", "-r")?,
+            kernel: process::ask("uname", &["-r"])?,
             load_average: load
                 .split_whitespace()
                 .next()

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
+use zerogate_tests::{nursery, ports};
 
 use crate::http::Client;
 use crate::nodes::Nodes;
@@ -40,7 +41,7 @@ impl Fleet {
         logs: &Path,
     ) -> Result<Self> {
         let data = tempfile::tempdir()?;
-        let listen = format!("127.0.0.1:{}", process::free_port()?);
+        let listen = format!("127.0.0.1:{}", ports::free()?);
         let role = Role {
             system,
             options,
@@ -55,9 +56,9 @@ impl Fleet {
         first.args(["--listen", &listen]);
         let log = |role: &str| format!("{}-{role}", system.name());
         let started = Instant::now();
-        let coordinator = Group::spawn(&mut first, logs, &log(name))?;
+        let coordinator = Group::spawn(first, logs, &log(name))?;
         let worker = (!is_whole)
-            .then(|| Group::spawn(&mut role.command("worker")?, logs, &log("worker")))
+            .then(|| Group::spawn(role.command("worker")?, logs, &log("worker")))
             .transpose()?;
         let mut fleet = Self {
             base: format!("http://{listen}"),
@@ -158,7 +159,7 @@ struct Role<'a> {
 
 impl Role<'_> {
     fn command(&self, name: &str) -> Result<Command> {
-        let mut command = Command::new(program(self.options)?);
+        let mut command = nursery::command(program(self.options)?);
         command
             .args([name, "--diagnostics", "--data-dir"])
             .arg(self.data.join(name));

@@ -11,6 +11,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use zerogate_tests::nursery;
 
 use crate::nodes::Nodes;
 use crate::process::{self, Group};
@@ -126,9 +127,9 @@ impl Toolbox {
         if peer == Peer::Bullmq {
             return node_versions(&dir);
         }
-        let mut pip = Command::new(dir.join("venv/bin/pip"));
+        let mut pip = nursery::command(dir.join("venv/bin/pip"));
         pip.args(["list", "--format", "json", "--disable-pip-version-check"]);
-        let listed: Vec<Value> = serde_json::from_str(&process::output(&mut pip)?)?;
+        let listed: Vec<Value> = serde_json::from_str(&process::output(pip)?)?;
         let wanted = ["celery", "kombu", "dramatiq", "pika", "redis"];
         Ok(listed
             .iter()
@@ -164,8 +165,8 @@ impl Toolbox {
                 .environment
                 .push(("BENCH_QUEUE_TYPE", "quorum".to_owned()));
         }
-        let mut worker = running.worker_command();
-        running.worker = Some(Group::spawn(&mut worker, logs, system.name())?);
+        let worker = running.worker_command();
+        running.worker = Some(Group::spawn(worker, logs, system.name())?);
         Ok(running)
     }
 }
@@ -207,7 +208,7 @@ impl Running {
                 command
             }
             Peer::Bullmq => {
-                let mut command = self.prepared(Command::new("node"));
+                let mut command = self.prepared(nursery::command("node"));
                 command.arg("worker.mjs");
                 command
             }
@@ -216,7 +217,7 @@ impl Running {
 
     fn driver_command(&self) -> Command {
         let (mut command, script) = match self.peer {
-            Peer::Bullmq => (self.prepared(Command::new("node")), "drive.mjs"),
+            Peer::Bullmq => (self.prepared(nursery::command("node")), "drive.mjs"),
             Peer::Celery | Peer::Dramatiq => (self.python("python"), "drive.py"),
         };
         command.arg(script);
@@ -234,7 +235,7 @@ impl Running {
         for (name, value) in options {
             command.arg(format!("--{name}")).arg(value.to_string());
         }
-        let printed = process::output(&mut command);
+        let printed = process::output(command);
         if let Some(worker) = &mut self.worker {
             worker.check()?;
         }
@@ -253,7 +254,7 @@ impl Running {
 
     /// A program of the peer's virtual environment.
     fn python(&self, program: &str) -> Command {
-        self.prepared(Command::new(self.dir.join("venv/bin").join(program)))
+        self.prepared(nursery::command(self.dir.join("venv/bin").join(program)))
     }
 
     fn prepared(&self, mut command: Command) -> Command {
@@ -265,39 +266,27 @@ impl Running {
 }
 
 fn install_python(dir: &Path) -> Result<()> {
-    let venv = dir.join("venv");
-    process::output(
-        Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&venv),
-    )
-    .context("make a virtual environment (python3 with venv is needed)")?;
-    let mut pip = Command::new(venv.join("bin/pip"));
-    pip.args([
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "-r",
-        "requirements.txt",
-    ]);
-    process::output(pip.current_dir(dir)).context("install from PyPI")?;
+    let mut venv = nursery::command("python3");
+    venv.args(["-m", "venv", "--clear"]).arg(dir.join("venv"));
+    process::output(venv).context("make a virtual environment (python3 with venv is needed)")?;
+    let mut pip = nursery::command(dir.join("venv/bin/pip"));
+    pip.current_dir(dir)
+        .args(["install", "--quiet", "--disable-pip-version-check"])
+        .args(["-r", "requirements.txt"]);
+    process::output(pip).context("install from PyPI")?;
     Ok(())
 }
 
 fn install_node(dir: &Path) -> Result<()> {
-    let mut npm = Command::new("npm");
-    npm.args(["install", "--silent", "--no-audit", "--no-fund"]);
-    process::output(npm.current_dir(dir)).context("install from npm (node and npm are needed)")?;
+    let mut npm = nursery::command("npm");
+    npm.current_dir(dir)
+        .args(["install", "--silent", "--no-audit", "--no-fund"]);
+    process::output(npm).context("install from npm (node and npm are needed)")?;
     Ok(())
 }
 
 fn node_versions(dir: &Path) -> Result<Vec<(String, String)>> {
-    let mut versions = vec![(
-        "node".to_owned(),
-        process::output(Command::new("node").arg("--version"))?
-            .trim()
-            .to_owned(),
-    )];
+    let mut versions = vec![("node".to_owned(), process::ask("node", &["--version"])?)];
     for (name, package) in [("bullmq", "bullmq"), ("bullmq's ioredis", "ioredis")] {
         let manifest =
             fs::read_to_string(dir.join("node_modules").join(package).join("package.json"))?;

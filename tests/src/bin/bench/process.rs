@@ -1,12 +1,13 @@
-//! Child processes in groups of their own, free ports and bounded waits.
+//! Child processes in groups of their own, what they use, and bounded waits. The harness's processes are single ones; a
+//! peer's worker is a family that must end and be counted together.
 //!
 //! Invariant: a [`Group`] and everything it started is gone when it is dropped, and also when the bench is interrupted
 //! (then only its temporary folder stays).
 //! The waits here poll by sleeping: the bench is a blocking program without an executor to block.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,6 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use zerogate_tests::nursery;
 
 /// The process groups that must not outlive the bench.
 static GROUPS: LazyLock<Mutex<HashSet<u32>>> = LazyLock::new(Mutex::default);
@@ -26,17 +28,16 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// Starts the command as the leader of a new group; its output goes to `<logs>/<name>.log`.
-    pub(crate) fn spawn(command: &mut Command, logs: &Path, name: &str) -> Result<Self> {
+    /// Starts the command (made by [`nursery::command`]) as the leader of a new group; its output goes to `<logs>/<name>.log`.
+    pub(crate) fn spawn(mut command: Command, logs: &Path, name: &str) -> Result<Self> {
         let log = logs.join(format!("{name}.log"));
         let out = File::create(&log).with_context(|| format!("create {}", log.display()))?;
-        let child = command
+        command
             .stdin(Stdio::null())
             .stdout(out.try_clone()?)
             .stderr(out)
-            .process_group(0)
-            .spawn()
-            .with_context(|| format!("start {name} ({})", command.get_program().display()))?;
+            .process_group(0);
+        let child = nursery::spawn(command).with_context(|| format!("start {name}"))?;
         groups().insert(child.id());
         Ok(Self { child, log })
     }
@@ -140,7 +141,13 @@ fn end_group(leader: u32) {
 
 /// Processor time of this program so far, seconds.
 pub(crate) fn own_cpu_seconds() -> Result<f64> {
-    cpu_of(Path::new("/proc/self")).context("read /proc/self/stat")
+    cpu_seconds(std::process::id())
+}
+
+/// Processor time of a process so far, seconds, without that of its children.
+pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
+    let folder = PathBuf::from(format!("/proc/{pid}"));
+    cpu_of(&folder).with_context(|| format!("process {pid} is gone"))
 }
 
 /// Fields of /proc/<pid>/stat, counted from the one after the name: proc(5).
@@ -167,12 +174,7 @@ fn resident_kib(status: &str) -> Option<f64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// A port that is free now; the program that gets it binds it at once.
-pub(crate) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
-}
-
-/// Looks every `every` until the condition holds; an error names what was waited for.
+/// Looks every `every` until the condition holds (the pace is part of some figures, so each caller chooses it); an error names what was waited for.
 pub(crate) fn wait_until(
     what: &str,
     within: Duration,
@@ -198,19 +200,25 @@ pub(crate) fn pause(length: Duration) {
     thread::sleep(length);
 }
 
-/// Runs a command to its end and gives its standard output; an error carries its standard error.
-pub(crate) fn output(command: &mut Command) -> Result<String> {
-    let output = command
+/// Runs a program with a short answer, and gives it without the spaces around it.
+pub(crate) fn ask(program: impl Into<OsString>, arguments: &[&str]) -> Result<String> {
+    let mut command = nursery::command(program);
+    command.args(arguments);
+    Ok(output(command)?.trim().to_owned())
+}
+
+/// Runs a command (made by [`nursery::command`]) to its end and gives its standard output; an error carries its
+/// standard error.
+pub(crate) fn output(mut command: Command) -> Result<String> {
+    let shown = format!("{command:?}");
+    command
         .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("start {}", command.get_program().display()))?;
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let output = nursery::spawn(command)?.wait_with_output()?;
     if !output.status.success() {
-        bail!(
-            "{} ended with {}: {}",
-            command.get_program().display(),
-            output.status,
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
+        let problem = String::from_utf8_lossy(&output.stderr);
+        bail!("{shown} ended with {}: {}", output.status, problem.trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -245,9 +253,9 @@ mod tests {
     #[test]
     fn a_dropped_group_takes_its_descendants_along() {
         let logs = tempfile::tempdir().unwrap();
-        let mut shell = Command::new("sh");
+        let mut shell = nursery::command("sh");
         shell.args(["-c", "sleep 600 & echo $!; wait"]);
-        let group = Group::spawn(&mut shell, logs.path(), "shell").unwrap();
+        let group = Group::spawn(shell, logs.path(), "shell").unwrap();
         let log = logs.path().join("shell.log");
         let mut inner = String::new();
         wait_until(

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use futures_util::future::try_join_all;
+use lapin::message::BasicGetMessage;
 use lapin::options::{
     BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
     QueueDeclareOptions,
@@ -170,57 +171,65 @@ async fn work(ends: &Ends, tasks: u32) -> Result<()> {
 /// One slot: gets and runs until the whole fleet has finished all tasks.
 async fn slot(
     channel: &Channel,
-    mut store: MultiplexedConnection,
+    store: MultiplexedConnection,
     lane: usize,
     tasks: u32,
 ) -> Result<()> {
-    let claim = Script::new(include_str!("prototype/claim.lua"));
-    let finish = Script::new(include_str!("prototype/finish.lua"));
+    let mut attempts = Attempts {
+        store,
+        lane,
+        claim: Script::new(include_str!("prototype/claim.lua")),
+        finish: Script::new(include_str!("prototype/finish.lua")),
+    };
     let mut done = 0;
     while done < tasks {
-        let Some(message) = channel
-            .basic_get(QUEUE.into(), BasicGetOptions::default())
-            .await?
-        else {
-            time::sleep(IDLE).await;
-            done = redis::cmd("GET")
-                .arg("done")
-                .query_async::<Option<u32>>(&mut store)
-                .await?
-                .unwrap_or(0);
-            continue;
+        let got = channel.basic_get(QUEUE.into(), BasicGetOptions::default());
+        done = match got.await? {
+            Some(message) => attempts.run(&message).await?,
+            None => {
+                time::sleep(IDLE).await;
+                attempts.done().await?
+            }
         };
-        let id = u32::from_be_bytes(
-            message
-                .data
-                .as_slice()
-                .try_into()
-                .context("a slip of four bytes")?,
-        );
-        let (task, token) = (format!("task:{id}"), format!("{lane}-{id}"));
-        let claimed: u32 = claim
-            .key(&task)
-            .key("leases")
-            .arg(id)
-            .arg(&token)
-            .invoke_async(&mut store)
-            .await?;
+    }
+    Ok(())
+}
+
+/// What one slot runs its attempts with.
+struct Attempts {
+    store: MultiplexedConnection,
+    lane: usize,
+    claim: Script,
+    finish: Script,
+}
+
+impl Attempts {
+    /// Claim, acknowledge, finish; gives the number of tasks that the whole fleet has finished.
+    async fn run(&mut self, message: &BasicGetMessage) -> Result<u32> {
+        let slip = message.data.as_slice().try_into();
+        let id = u32::from_be_bytes(slip.context("a slip of four bytes")?);
+        let (task, token) = (format!("task:{id}"), format!("{}-{id}", self.lane));
+        let mut claim = self.claim.key(&task);
+        claim.key("leases").arg(id).arg(&token);
+        let claimed: u32 = claim.invoke_async(&mut self.store).await?;
         message.ack(BasicAckOptions::default()).await?;
         if claimed != 1 {
             bail!("task {id} could not be claimed");
         }
-        done = finish
-            .key(&task)
-            .key("leases")
-            .key("done")
-            .arg(id)
-            .arg(&token)
-            .arg("null")
-            .invoke_async(&mut store)
-            .await?;
+        let mut finish = self.finish.key(&task);
+        finish.key("leases").key("done");
+        finish.arg(id).arg(&token).arg("null");
+        let done = finish.invoke_async(&mut self.store).await?;
         if done == 0 {
             bail!("task {id} could not be finished");
         }
+        Ok(done)
     }
-    Ok(())
+
+    async fn done(&mut self) -> Result<u32> {
+        let mut count = redis::cmd("GET");
+        count.arg("done");
+        let done: Option<u32> = count.query_async(&mut self.store).await?;
+        Ok(done.unwrap_or(0))
+    }
 }

@@ -189,9 +189,8 @@ fn figure(value: f64) -> String {
 fn versions(stage: &Stage) -> Result<Vec<(String, String)>> {
     let mut versions = stage.nodes.versions()?.to_vec();
     if stage.options.needs(System::is_ours) {
-        let mut program = std::process::Command::new(ours::program(&stage.options)?);
-        let version = process::output(program.arg("--version"))?;
-        versions.push(("ours".to_owned(), version.trim().to_owned()));
+        let version = process::ask(ours::program(&stage.options)?, &["--version"])?;
+        versions.push(("ours".to_owned(), version));
     }
     for peer in Peer::ALL {
         if stage.options.needs(|system| Peer::of(system) == Some(peer)) {

@@ -50,7 +50,7 @@ impl Stage {
             }
         }
         let dir = tempfile::tempdir()?;
-        let nodes = Nodes::start(dir.path())?;
+        let nodes = Nodes::start()?;
         Ok(Self {
             options,
             machine,
