@@ -55,7 +55,7 @@ local function report(id, token, head, body)
   if kind == 'C' then
     to = succeed(id, h, ran, body)
   elseif kind == 'K' or rare(h, 'ca') then
-    to = stop(id, h, 'cancelled')
+    to = stop(id, h)
   else
     to = fail(id, h, head, body)
   end

@@ -139,10 +139,10 @@ local function revoke(h)
 end
 
 -- Ends a running task whose cancel is pending, or whose holder stopped.
-local function stop(id, h, code)
+local function stop(id, h)
   local message = rare(h, 'cr')
   if not message or message == '' then message = 'cancelled' end
-  close_attempt(id, h, code, code == 'cancelled' and message or 'the lease of its worker ran out')
+  close_attempt(id, h, 'cancelled', message)
   return end_task(id, h, Stopped, 'cancelled', message)
 end
 

@@ -9,7 +9,7 @@ for i = 1, #ARGV, 2 do
   if h[S] == 'X' and h[K] == ARGV[i + 1] then
     letter = 'Y'
     if rare(h, 'ca') then
-      stop(id, h, 'cancelled')
+      stop(id, h)
     else
       close_attempt(id, h, 'released', 'given back unfinished')
       move(id, h, Released)

@@ -59,7 +59,7 @@ local function lapse(id)
   end
   lapsed = lapsed + 1
   if rare(h, 'ca') then
-    stop(id, h, 'worker_lost')
+    stop(id, h)
   else
     close_attempt(id, h, 'worker_lost', 'the lease of its worker ran out')
     local alone = (rare(h, 'la') or 0) + (rare(h, 'solo') and 1 or 0)
