@@ -5,11 +5,12 @@
 //! [`Error::Corrupt`], never a panic. Lua reads none of these texts.
 
 use redis::Value;
+use serde::Deserialize;
 
 use crate::{
     model::{
         AttemptRecord, ErrorCode, Json, Progress, Stamp, TaskError, TaskId, TaskSpec, TaskState,
-        TaskView,
+        TaskView, WorkerId,
     },
     store::{Error, Result},
 };
@@ -70,61 +71,97 @@ fn parse_spec(text: &str) -> Result<TaskSpec> {
     })
 }
 
-/// The fields of a record that a view shows, as texts.
-#[derive(Default)]
+/// A value of a record, or `false` where there is none: Lua's lists have no
+/// holes.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Slot<T> {
+    Value(T),
+    Nothing(bool),
+}
+
+impl<T> Slot<T> {
+    fn value(self) -> Option<T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Nothing(_) => None,
+        }
+    }
+}
+
+/// A record as `lua/core.lua` lays it out, in the same order.
+#[derive(Deserialize)]
+struct Record(
+    String,           // state
+    u32,              // attempt
+    String,           // queue
+    u64,              // acceptance number
+    i64,              // submitted at
+    String,           // mark
+    u32,              // most attempts
+    Slot<u64>,        // number of the take, or weight of the ticket
+    Slot<String>,     // token
+    Slot<String>,     // the state that its report led to
+    Slot<String>,     // worker
+    Slot<i64>,        // started at
+    Slot<i64>,        // finished at
+    Slot<RareFields>, // the rest
+);
+
+/// Those of the fields that most tasks do not have that a view shows.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RareFields {
+    f: u32,
+    due: Option<i64>,
+    pg: Option<String>,
+    ca: bool,
+    e: Option<String>,
+    em: String,
+}
+
+/// What a view shows of a record.
 struct Fields {
-    state: Option<TaskState>,
+    state: TaskState,
     attempt: u32,
-    failures: u32,
     submitted_at: Stamp,
     started_at: Option<Stamp>,
     finished_at: Option<Stamp>,
-    due_at: Option<Stamp>,
-    worker: Option<String>,
-    progress: Option<String>,
-    cancel: bool,
-    code: Option<String>,
-    message: String,
+    worker: Option<WorkerId>,
+    rare: RareFields,
 }
 
 impl Fields {
-    fn read(mut items: Items) -> Result<Self> {
-        let mut fields = Self::default();
-        while !items.is_empty() {
-            let name = items.text()?;
-            let value = items.text()?;
-            match name.as_str() {
-                "s" => fields.state = value.chars().next().map(reply::state).transpose()?,
-                "a" => fields.attempt = reply::number(&value)?,
-                "f" => fields.failures = reply::number(&value)?,
-                "b" => fields.submitted_at = reply::stamp(&value)?,
-                "st" => fields.started_at = Some(reply::stamp(&value)?),
-                "fa" => fields.finished_at = Some(reply::stamp(&value)?),
-                "du" => fields.due_at = Some(reply::stamp(&value)?),
-                "w" => fields.worker = Some(value),
-                "pg" => fields.progress = Some(value),
-                "ca" => fields.cancel = true,
-                "e" => fields.code = Some(value),
-                "em" => fields.message = value,
-                _ => {}
-            }
-        }
-        Ok(fields)
+    fn read(bytes: &[u8]) -> Result<Self> {
+        // The error is not quoted: it could carry an error's message.
+        let record: Record = rmp_serde::from_slice(bytes)
+            .map_err(|_| Error::Corrupt("the record of a task".into()))?;
+        let worker = record.10.value().map(|text| worker_id(&text)).transpose()?;
+        Ok(Self {
+            state: reply::state(record.0.chars().next().unwrap_or('?'))?,
+            attempt: record.1,
+            submitted_at: Stamp::from_micros(record.4),
+            started_at: record.11.value().map(Stamp::from_micros),
+            finished_at: record.12.value().map(Stamp::from_micros),
+            worker,
+            rare: record.13.value().unwrap_or_default(),
+        })
     }
 
-    fn progress(&self, state: TaskState) -> Result<Option<Progress>> {
-        let shown = matches!(state, TaskState::Running | TaskState::Completed);
-        let stored = self.progress.as_ref().filter(|_| shown);
+    fn progress(&self) -> Result<Option<Progress>> {
+        let shown = matches!(self.state, TaskState::Running | TaskState::Completed);
+        let stored = self.rare.pg.as_ref().filter(|_| shown);
         stored
             .map(|text| serde_json::from_str(text))
             .transpose()
             .map_err(|_| Error::Corrupt("a task's progress".into()))
     }
 
-    fn error(&self, state: TaskState) -> Result<Option<TaskError>> {
-        match (&self.code, state) {
+    fn error(&self) -> Result<Option<TaskError>> {
+        match (&self.rare.e, self.state) {
             (Some(code), TaskState::Failed | TaskState::Cancelled) => {
-                Ok(Some(TaskError::new(error_code(code)?, &*self.message)))
+                let message = self.rare.em.as_str();
+                Ok(Some(TaskError::new(error_code(code)?, message)))
             }
             _ => Ok(None),
         }
@@ -132,23 +169,20 @@ impl Fields {
 
     /// The latest run, where it is not among the ended ones: while it goes on,
     /// and after success, which leaves no record of its own.
-    fn latest(&self, state: TaskState) -> Result<Option<AttemptRecord>> {
-        let (Some(started_at), Some(worker)) = (self.started_at, &self.worker) else {
-            return Ok(None);
-        };
-        let finished_at = match state {
+    fn latest(&self) -> Option<AttemptRecord> {
+        let finished_at = match self.state {
             TaskState::Running => None,
             TaskState::Completed => self.finished_at,
-            _ => return Ok(None),
+            _ => return None,
         };
-        Ok(Some(AttemptRecord {
+        Some(AttemptRecord {
             attempt: self.attempt,
-            started_at,
+            started_at: self.started_at?,
             finished_at,
-            worker_id: worker_id(worker)?,
+            worker_id: self.worker.clone()?,
             code: None,
             message: None,
-        }))
+        })
     }
 }
 
@@ -159,7 +193,7 @@ fn error_code(name: &str) -> Result<ErrorCode> {
         .ok_or_else(|| Error::Corrupt(format!("`{}` as an error code", super::keys::shorten(name))))
 }
 
-fn worker_id(text: &str) -> Result<crate::model::WorkerId> {
+fn worker_id(text: &str) -> Result<WorkerId> {
     text.parse()
         .map_err(|_| Error::Corrupt("a worker's id".into()))
 }
@@ -186,20 +220,18 @@ fn ended_attempt(text: &str) -> Result<AttemptRecord> {
 pub(super) fn view(value: Value) -> Result<TaskView> {
     let mut items = Items::of(value)?;
     let id = items.id()?;
-    let fields = Fields::read(items.items()?)?;
+    let fields = Fields::read(&items.bytes()?)?;
+    let state = fields.state;
     let spec = parse_spec(&items.text()?)?;
     let result = items.maybe_text()?.map(Json::from_text);
     let mut dependents = items.items()?;
     let mut ended = items.items()?;
-    let state = fields
-        .state
-        .ok_or_else(|| Error::Corrupt(format!("task {id} without a state")))?;
 
     let mut attempts = Vec::with_capacity(ended.len() + 1);
     while !ended.is_empty() {
         attempts.push(ended_attempt(&ended.text()?)?);
     }
-    attempts.extend(fields.latest(state)?);
+    attempts.extend(fields.latest());
     let surplus = attempts.len().saturating_sub(TaskView::ATTEMPTS_KEPT);
     attempts.drain(..surplus);
 
@@ -207,28 +239,31 @@ pub(super) fn view(value: Value) -> Result<TaskView> {
     while !dependents.is_empty() {
         children.push(dependents.id()?);
     }
+    let due_at = fields.rare.due.map(Stamp::from_micros);
     Ok(TaskView {
         id,
         spec,
         state,
         attempt: fields.attempt,
-        failures: fields.failures,
-        progress: fields.progress(state)?,
+        failures: fields.rare.f,
+        progress: fields.progress()?,
         dependents: children,
         submitted_at: fields.submitted_at,
         started_at: fields.started_at,
-        finished_at: fields.finished_at.filter(|_| state.is_final()),
-        due_at: fields.due_at.filter(|_| state == TaskState::Scheduled),
-        worker_id: fields.worker.as_deref().map(worker_id).transpose()?,
-        cancel_requested: fields.cancel && state == TaskState::Running,
+        finished_at: fields.finished_at,
+        due_at: due_at.filter(|_| state == TaskState::Scheduled),
+        cancel_requested: fields.rare.ca && state == TaskState::Running,
         result: result.filter(|_| state == TaskState::Completed),
-        error: fields.error(state)?,
+        error: fields.error()?,
+        worker_id: fields.worker,
         attempts,
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::model::{OnDependencyFailure, Priority, RetryPolicy, TenantId};
 
@@ -284,32 +319,38 @@ mod tests {
         assert!(ended_attempt("3|1000|2000|w|timeout").is_err());
     }
 
-    fn texts(parts: &[&str]) -> Value {
-        let of = |part: &&str| Value::BulkString(part.as_bytes().to_vec());
-        Value::Array(parts.iter().map(of).collect())
+    fn text(text: &str) -> Value {
+        Value::BulkString(text.as_bytes().to_vec())
     }
 
     #[test]
     fn a_success_shows_its_run_though_no_record_of_it_was_written() {
         let json = serde_json::to_string(&spec()).unwrap();
         let id = TaskId::from_bytes([7; 16]);
-        let record = [
-            "s", "C", "a", "2", "b", "5", "st", "7", "fa", "9", "w", "w2", "du", "6", "e",
-            "timeout",
-        ];
+        let rare: BTreeMap<_, _> = [("due", 6), ("f", 1), ("unknown", 1)].into();
+        let record = (
+            ("C", 2, "2:a:b", 1, 5, "3|=", 3, false),
+            ("token", "C", "w2", 7, 9, rare),
+        );
+        // One flat list, as Lua writes it.
+        let (front, back) = record;
+        let mut bytes = vec![0x9e];
+        bytes.extend(&rmp_serde::to_vec(&front).unwrap()[1..]);
+        bytes.extend(&rmp_serde::to_vec(&back).unwrap()[1..]);
         let value = Value::Array(vec![
-            Value::BulkString(id.to_string().into()),
-            texts(&record),
-            Value::BulkString(json.into()),
-            Value::BulkString(b"1".to_vec()),
-            texts(&[]),
-            texts(&["1|3|4|w1|timeout|late"]),
+            text(&id.to_string()),
+            Value::BulkString(bytes),
+            text(&json),
+            text("1"),
+            Value::Array(Vec::new()),
+            Value::Array(vec![text("1|3|4|w1|timeout|late")]),
         ]);
         let view = view(value).unwrap();
         assert_eq!(view.attempts.len(), 2);
         assert_eq!(view.attempts[1].finished_at, Some(Stamp::from_micros(9)));
         assert_eq!(view.attempts[1].code, None);
-        assert_eq!((view.due_at, view.error), (None, None));
+        assert_eq!((view.due_at, view.error, view.failures), (None, None, 1));
         assert_eq!(view.result, Some(Json::from_text("1".into())));
+        assert!(Fields::read(b"nonsense").is_err());
     }
 }

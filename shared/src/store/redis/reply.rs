@@ -72,6 +72,13 @@ impl Items {
         text(self.value()?)
     }
 
+    pub(super) fn bytes(&mut self) -> Result<Vec<u8>> {
+        match self.value()? {
+            Value::BulkString(bytes) => Ok(bytes),
+            _ => Err(wrong("bytes")),
+        }
+    }
+
     pub(super) fn maybe_text(&mut self) -> Result<Option<String>> {
         let value = self.value()?;
         if is_nothing(&value) {

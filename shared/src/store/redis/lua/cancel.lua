@@ -10,8 +10,10 @@ for i = 3, #ARGV do
   if not h[S] or part(h[Q]).tenant ~= tenant then
     letter = 'u'
   elseif h[S] == 'X' then
-    if not h[CA] then
-      call('HSET', T .. id, 'ca', 1, 'cr', reason)
+    if not rare(h, 'ca') then
+      set_rare(h, 'ca', true)
+      set_rare(h, 'cr', reason)
+      change(id, h)
     end
     asked[#asked + 1] = id
     letter = 'r'

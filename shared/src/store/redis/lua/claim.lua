@@ -1,7 +1,7 @@
 -- ARGV: worker, microseconds of the lease, then per ticket id, attempt, token.
 -- Answer: outcomes (H, S, U, or attempt, failures, payload and parents), hint.
 
-local worker, lease_end = ARGV[1], min(now + tonumber(ARGV[2]), MAX)
+local worker, lease_end = ARGV[1], num(min(now + tonumber(ARGV[2]), MAX))
 local running = mode() == 'running'
 local outcomes, granted, keys = {}, {}, {}
 
@@ -11,59 +11,70 @@ local function parents(id)
   local reads = match(call('GET', U .. id) or '', '|(.*)$')
   for parent in each_id(reads or '') do
     found[#found + 1] = parent
-    found[#found + 1] = call('HGET', T .. parent, 's') == 'C' and call('GET', RESULT .. parent)
+    found[#found + 1] = load(parent)[S] == 'C' and call('GET', RESULT .. parent)
   end
   return found
 end
 
-local function grant(id, h, attempt)
-  local outcome = { attempt, tonumber(h[F] or 0), false, h[RD] and parents(id) or false }
+local function grant(id, h)
+  local outcome = { h[A], rare(h, 'f') or 0, false, rare(h, 'rd') and parents(id) or false }
   granted[#granted + 1] = outcome
   keys[#keys + 1] = PAYLOAD .. id
   return outcome
 end
 
-local function hold(id, event)
-  local h = load(id)
-  local to = move(id, h, event, tonumber(h[DU]))
-  call('HSET', T .. id, 's', to)
+local function hold(id, h, event, due)
+  move(id, h, event, due)
   return 'H'
 end
 
-local function start(id, h, attempt, token)
+local function start(id, h, token)
   leave(id, h)
   place(LEASES, id, lease_end)
-  if h[X] then place(EXPIRES, id, false) end
   count(h[Q], h[S], 'X')
-  call('HSET', T .. id, 's', 'X', 'a', attempt, 'k', token, 'w', worker, 'st', now_s)
-  if attempt > 1 then
-    call('HDEL', T .. id, 'pg')
-  else
-    observe(h[Q], 'w', now - tonumber(h[B]))
+  if h[A] == 0 then observe(h[Q], 'w', now - h[B]) end
+  if h[R] then
+    if h[R].x then place(EXPIRES, id, false) end
+    set_rare(h, 'pg', nil)
   end
-  return grant(id, h, attempt)
+  if h[L] then
+    set_rare(h, 'lk', h[K])
+    set_rare(h, 'ls', h[L])
+  end
+  h[S], h[A], h[K], h[L], h[W], h[ST] = 'X', h[A] + 1, token, false, worker, now
+  change(id, h)
+  return grant(id, h)
 end
 
 local function answer(id, attempt, token)
-  local h = call('HMGET', T .. id, 's', 'a', 'q', 'k', 'ca', 'dn', 'x', 'du', 'wt', 'f', 'b', 'rd')
-  local s, latest = h[S], tonumber(h[A] or 0)
+  local h = load(id)
+  local s = h[S]
   if not s then
     return 'U'
   elseif s == 'X' and h[K] == token then
-    return grant(id, h, latest)
-  elseif attempt ~= latest + 1 or on(Claimed, s) ~= 'X' then
+    return grant(id, h)
+  elseif attempt ~= h[A] + 1 or on(Claimed, s) ~= 'X' then
     return 'S'
   elseif not running then
-    return hold(id, HeldPaused)
-  elseif h[DU] and tonumber(h[DU]) > now then
-    return hold(id, HeldEarly)
-  elseif h[X] and tonumber(h[X]) <= now then
-    end_task(id, load(id), Expired, 'expired', 'it did not start before its expires_at')
-    return 'S'
+    return hold(id, h, HeldPaused)
   end
-  return start(id, h, attempt, token)
+  if h[R] then
+    local due, x = h[R].due, h[R].x
+    if due and due > now then
+      return hold(id, h, HeldEarly, due)
+    elseif x and x <= now then
+      end_task(id, h, Expired, 'expired', EXPIRY)
+      return 'S'
+    end
+  end
+  return start(id, h, token)
 end
 
+local ids = {}
+for i = 3, #ARGV, 3 do
+  ids[#ids + 1] = ARGV[i]
+end
+fetch(ids)
 for i = 3, #ARGV, 3 do
   outcomes[#outcomes + 1] = answer(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2])
 end

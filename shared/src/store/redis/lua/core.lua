@@ -34,22 +34,61 @@ local MODE, RUNTIME = P .. 'mode', P .. 'runtime'
 -- A slip is worth this much; each of its n tickets carries an n-th of it.
 local SLIP = 720720
 
--- The record of a task is what HMGET gives for these fields, in this order;
--- scripts in a hurry read only the first few. Absent means never set.
-local S, A, Q, K, CA, DN, X, DU, WT, F, B, RD = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
-local N, ST, W, MA, LK, LS, RA, PO, SO, LA, UP, E, CR, FA = 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26
+-- The record of a task is a short list, so that many are read and written in
+-- one command each, as MessagePack. Absent values are false.
+local S, A, Q, N, B, M, MA, V, K, L, W, ST, FA, R = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
+-- S state, A attempt, Q queue (rank:type:tenant), N acceptance number, B
+-- submitted at, M what only Rust reads, MA most attempts, V number of the take
+-- while taken and weight of the ticket while queued, K token while running or
+-- of the last report, L the state that report led to, W worker, ST started at,
+-- FA finished at, R the rest, which most tasks do not have, by name:
+-- x expires at, ra run at, due due at, tp traceparent, up has parents, rd reads
+-- parents, run runs after failed parents too, dn has dependents, f failures,
+-- solo, la lapses alone, ca a cancel is pending, cr its reason, e error code,
+-- em error message, pg progress, lk and ls token and state of an earlier report.
 
--- s state, a attempt, q queue (rank:type:tenant), k token while running, ca a
--- cancel is pending, dn has dependents, x expires at, du due at, wt weight of
--- its ticket, f failures, b submitted at, rd reads parents; n acceptance
--- number, st started at, w worker, ma most attempts, lk and ls last committed
--- token and the state it led to, ra run at, po policy on failed parents, so
--- solo, la lapses alone, up has parents, e error code, cr reason of the
--- cancel, fa finished at. Others are not read by load(): em error message, m
--- what only Rust reads, tp traceparent, pg progress, y number of the take.
+-- Every record is read once per call, and written at the end if it changed.
+local NONE = {}
+local records, changed = {}, {}
+
+local function fetch(ids)
+  for first = 1, #ids, 4000 do
+    local last = min(first + 3999, #ids)
+    local keys = {}
+    for i = first, last do keys[i - first + 1] = T .. ids[i] end
+    for i, text in ipairs(call('MGET', unpack(keys))) do
+      local id = ids[first + i - 1]
+      if not records[id] then
+        records[id] = text and cmsgpack.unpack(text) or NONE
+      end
+    end
+  end
+end
+
+-- The record, or one without anything if there is no such task.
 local function load(id)
-  return call('HMGET', T .. id, 's', 'a', 'q', 'k', 'ca', 'dn', 'x', 'du', 'wt', 'f', 'b', 'rd',
-    'n', 'st', 'w', 'ma', 'lk', 'ls', 'ra', 'po', 'so', 'la', 'up', 'e', 'cr', 'fa')
+  local h = records[id]
+  if not h then
+    local text = call('GET', T .. id)
+    h = text and cmsgpack.unpack(text) or NONE
+    records[id] = h
+  end
+  return h
+end
+
+local function rare(h, name)
+  local rest = h[R]
+  return rest and rest[name]
+end
+
+local function set_rare(h, name, value)
+  local rest = h[R] or {}
+  rest[name] = value
+  h[R] = next(rest) ~= nil and rest
+end
+
+local function change(id, h)
+  changed[id] = h
 end
 
 local function on(event, state)
@@ -67,7 +106,9 @@ local function part(q)
   local found = parts[q]
   if not found then
     local route, tenant = match(q, '^(%d:[^:]*):(.*)$')
-    found = { route = route, tenant = tenant, kind = sub(route, 3), count = COUNT .. tenant }
+    found = { route = route, tenant = tenant, kind = sub(route, 3), count = COUNT .. tenant,
+      minute = MINUTE .. num(floor(now / 60000000)) .. ':' .. tenant,
+      P = route .. ':P', X = route .. ':X', C = route .. ':C', F = route .. ':F', K = route .. ':K' }
     parts[q] = found
   end
   return found

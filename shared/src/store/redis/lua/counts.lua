@@ -6,9 +6,9 @@ local tenant = ARGV[1]
 local oldest
 
 local function consider(id)
-  local h = call('HMGET', T .. id, 'b', 'q', 's')
-  if h[1] and part(h[2]).tenant == tenant and find('RTQ', h[3], 1, true) then
-    oldest = min(oldest or MAX, tonumber(h[1]))
+  local h = load(id)
+  if h[S] and part(h[Q]).tenant == tenant and find('RTQ', h[S], 1, true) then
+    oldest = min(oldest or MAX, h[B])
   end
 end
 

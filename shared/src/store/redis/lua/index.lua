@@ -1,5 +1,5 @@
--- What a script changes beside the records: indexes, counters and news. All of
--- it is collected here and written once, by flush().
+-- What a script changes: records, indexes, counters and news. All of it is
+-- collected and written once, by flush().
 
 -- key -> member -> score, or false to remove it. The last word counts, so a
 -- task may move twice in one call.
@@ -40,21 +40,31 @@ local function count(q, from, to)
   if before ~= after then
     local p = part(q)
     if before == 'P' or before == 'X' then
-      add(p.count, p.route .. ':' .. before, -1)
+      add(p.count, p[before], -1)
     end
-    add(p.count, p.route .. ':' .. after, 1)
+    add(p.count, p[after], 1)
   end
 end
 
 -- Puts a duration into the histogram of this minute: buckets grow by a tenth.
 local minutes = {}
+local buckets = { w = {}, r = {} }
 local function observe(q, what, micros)
-  local key = MINUTE .. num(floor(now / 60000000)) .. ':' .. part(q).tenant
+  local key = part(q).minute
   minutes[key] = true
-  if micros then
-    what = what .. floor(math.log(max(micros, 1)) / 0.09531017980432487)
+  local bucket = floor(math.log(max(micros, 1)) / 0.09531017980432487)
+  local name = buckets[what][bucket]
+  if not name then
+    name = what .. bucket
+    buckets[what][bucket] = name
   end
-  add(key, what, 1)
+  add(key, name, 1)
+end
+
+local function count_ended(q)
+  local key = part(q).minute
+  minutes[key] = true
+  add(key, 'n', 1)
 end
 
 local news_ready, news_mode, news_workers = false, false, false
@@ -83,8 +93,23 @@ local function flush_sets()
   placed, touched = {}, {}
 end
 
+local function flush_records()
+  local args, n = {}, 0
+  for id, h in pairs(changed) do
+    args[n + 1], args[n + 2] = T .. id, cmsgpack.pack(h)
+    n = n + 2
+    if n == 4000 then
+      call('MSET', unpack(args))
+      args, n = {}, 0
+    end
+  end
+  if n > 0 then call('MSET', unpack(args, 1, n)) end
+  changed = {}
+end
+
 -- Writes all that was collected. A counter that comes to nothing is removed.
 local function flush()
+  flush_records()
   flush_sets()
   for key, fields in pairs(sums) do
     for field, n in pairs(fields) do

@@ -1,17 +1,28 @@
 -- ARGV: per slip, microseconds to its re-publish deadline, its number of
 -- tickets, and per ticket id and attempt.
 
-local at = 1
+local ids, at = {}, 1
 while at < #ARGV do
-  local deadline, n = min(now + tonumber(ARGV[at]), MAX), tonumber(ARGV[at + 1])
+  local n = tonumber(ARGV[at + 1])
+  for i = at + 2, at + 2 * n, 2 do
+    ids[#ids + 1] = ARGV[i]
+  end
+  at = at + 2 + 2 * n
+end
+fetch(ids)
+
+at = 1
+while at < #ARGV do
+  local deadline, n = num(min(now + tonumber(ARGV[at]), MAX)), tonumber(ARGV[at + 1])
   local weight = floor(SLIP / n)
   for i = at + 2, at + 2 * n, 2 do
     local id = ARGV[i]
-    local h = call('HMGET', T .. id, 's', 'a', 'q')
+    local h = load(id)
     local to = h[S] and on(Published, h[S])
-    if to == 'Q' and (h[A] or 0) + 1 == tonumber(ARGV[i + 1]) then
+    if to == 'Q' and h[A] + 1 == tonumber(ARGV[i + 1]) then
       local route = part(h[Q]).route
-      call('HSET', T .. id, 's', to, 'wt', weight)
+      h[S], h[V] = to, weight
+      change(id, h)
       place(TAKEN, id, false)
       place(QUEUED .. route, id, deadline)
       add(TAKEN_N, route, -1)

@@ -8,15 +8,13 @@ for i = 1, #ARGV, 2 do
   local letter = 'N'
   if h[S] == 'X' and h[K] == ARGV[i + 1] then
     letter = 'Y'
-    if h[CA] then
-      local message = cancel_message(h)
-      close_attempt(id, h, 'cancelled', message)
-      end_task(id, h, Stopped, 'cancelled', message)
-      call('HDEL', T .. id, 'ca', 'cr')
+    if rare(h, 'ca') then
+      stop(id, h)
     else
       close_attempt(id, h, 'released', 'given back unfinished')
-      call('HSET', T .. id, 's', move(id, h, Released), 'k', '')
+      move(id, h, Released)
     end
+    revoke(h)
   end
   letters[#letters + 1] = letter
 end

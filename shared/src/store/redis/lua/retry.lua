@@ -6,10 +6,10 @@ local tenant = ARGV[1]
 -- The parents that have not ended, and the first that failed.
 local function parents_of(id, h)
   local open, failed = {}, nil
-  if h[UP] then
+  if rare(h, 'up') then
     local parents = match(call('GET', U .. id) or '', '^([^|]*)')
     for parent in each_id(parents) do
-      local state = call('HGET', T .. parent, 's')
+      local state = load(parent)[S]
       if state == 'F' or state == 'K' then
         failed = failed or parent
       elseif state and state ~= 'C' then
@@ -17,19 +17,21 @@ local function parents_of(id, h)
       end
     end
   end
-  if h[PO] == 'run' then failed = nil end
+  if rare(h, 'run') then failed = nil end
   return open, failed
 end
 
+local FRESH = { 'f', 'la', 'solo', 'e', 'em', 'ca', 'cr', 'ra', 'due', 'pg' }
 local function revive(id, h, open)
-  call('HDEL', T .. id, 'f', 'la', 'so', 'e', 'em', 'fa', 'ca', 'cr', 'ra', 'du', 'pg')
-  if h[X] and tonumber(h[X]) <= now then
-    call('HDEL', T .. id, 'x')
-    place(EXPIRES, id, false)
-    h[X] = false
+  for _, name in ipairs(FRESH) do
+    set_rare(h, name, nil)
   end
-  local to = move(id, h, #open > 0 and RetriedBlocked or Retried)
-  call('HSET', T .. id, 's', to)
+  h[FA] = false
+  local x = rare(h, 'x')
+  if x and x <= now then
+    set_rare(h, 'x', nil)
+  end
+  move(id, h, #open > 0 and RetriedBlocked or Retried)
   if #open > 0 then many('SADD', O .. id, open) end
 end
 
@@ -39,7 +41,7 @@ local function revive_dependents(first)
   while line[at] do
     for _, id in ipairs(call('ZRANGE', D .. line[at], 0, -1)) do
       local h = load(id)
-      if h[S] == 'K' and h[E] == 'dependency_failed' then
+      if h[S] == 'K' and rare(h, 'e') == 'dependency_failed' then
         local open, failed = parents_of(id, h)
         if not failed then
           revive(id, h, open)
@@ -63,8 +65,8 @@ local function answer(id)
     return { 'p', failed }
   end
   revive(id, h, open)
-  if h[DN] then revive_dependents(id) end
-  return { 'r', tonumber(h[A] or 0) }
+  if rare(h, 'dn') then revive_dependents(id) end
+  return { 'r', h[A] }
 end
 
 local answers = {}

@@ -16,14 +16,19 @@ if key ~= '' then
     return { 'reused' }
   end
 end
+local classes = {}
+local first = 7 + 2 * tonumber(ARGV[6])
+-- Ids are minted once per submission: a first task that is here already means
+-- that this one was stored, and its answer lost.
+local asked_before = ARGV[first] and load(ARGV[first])
+if asked_before and asked_before[S] and part(asked_before[Q]).tenant == tenant then
+  return { 'accepted' }
+end
 if mode() == 'stopped' then
   return { 'stopped' }
 end
-
-local classes = {}
-local first = 7 + 2 * tonumber(ARGV[6])
 for i = 7, first - 1, 2 do
-  classes[#classes + 1] = { q = ARGV[i], most = ARGV[i + 1], ready = {}, n = 0 }
+  classes[#classes + 1] = { q = ARGV[i], most = tonumber(ARGV[i + 1]), ready = {}, n = 0 }
 end
 
 local HEAD = '^(%d+)|(%d*)|(%d*)|(%a*)|([^|]*)|([^|]*)|(.*)$'
@@ -36,9 +41,9 @@ if ARGV[5] == '1' then
     local parents = match(ARGV[i + 1], '^%d+|%d*|%d*|%a*|([^|]*)')
     for parent in each_id(parents or '') do
       if not states[parent] then
-        local h = call('HMGET', T .. parent, 's', 'q')
-        if h[1] and part(h[2]).tenant == tenant then
-          states[parent] = h[1]
+        local h = load(parent)
+        if h[S] and part(h[Q]).tenant == tenant then
+          states[parent] = h[S]
         else
           unknown[#unknown + 1] = (i - first) / 4
           unknown[#unknown + 1] = parent
@@ -54,12 +59,15 @@ end
 
 local accepted = (#ARGV - first + 1) / 4
 local seq = call('INCRBY', P .. 'seq', accepted) - accepted
-local payloads, list, dependents = {}, {}, {}
+local list, dependents = {}, {}
 
--- Decides where an unusual task starts, and stores it.
-local function store_unusual(id, head, m)
-  local class, expires, run_at, policy, parents, reads, trace = match(head, HEAD)
-  class = classes[tonumber(class)]
+local function record(state, class, mark)
+  return { state, 0, class.q, seq, now, mark, class.most, false, false, false, false, false, false, false }
+end
+
+-- Notes the task at its parents; returns those that have not ended, and the
+-- first that failed.
+local function join(id, parents)
   local open, failed = {}, nil
   for parent in each_id(parents) do
     local state = states[parent]
@@ -73,60 +81,59 @@ local function store_unusual(id, head, m)
     of[#of + 1] = seq
     of[#of + 1] = id
   end
-  local state = 'R'
-  local fields = { 'q', class.q, 'n', seq, 'b', now_s, 'm', m, 'ma', class.most }
-  local function set(field, value)
-    fields[#fields + 1] = field
-    fields[#fields + 1] = value
-  end
-  if failed and policy ~= 'run' then
-    state = 'K'
-    set('fa', now_s)
-    set('e', 'dependency_failed')
-    set('em', 'it depends on task ' .. failed .. ', which had failed or was cancelled')
-    place(FINAL, id, now)
-    ended[#ended + 1] = id
-  elseif #open > 0 then
-    state = 'W'
-    many('SADD', O .. id, open)
-  elseif run_at ~= '' and tonumber(run_at) > now then
-    state = 'S'
-    set('du', run_at)
-    place(DUE, id, tonumber(run_at))
-  end
-  if run_at ~= '' then set('ra', run_at) end
-  if policy ~= '' then set('po', policy) end
-  if trace ~= '' then set('tp', trace) end
-  if reads ~= '' then set('rd', 1) end
-  if parents ~= '' then
-    set('up', 1)
-    call('SET', U .. id, parents .. '|' .. reads)
-  end
-  if expires ~= '' then
-    set('x', expires)
-    if state ~= 'K' then place(EXPIRES, id, tonumber(expires)) end
-  end
-  states[id] = state
-  call('HSET', T .. id, 's', state, unpack(fields))
-  return class, state
+  return open, failed
 end
 
-for i = first, #ARGV, 4 do
-  local id, head = ARGV[i], ARGV[i + 1]
-  seq = seq + 1
-  local class, state = classes[tonumber(head)], 'R'
-  if class then
-    call('HSET', T .. id, 's', 'R', 'q', class.q, 'n', seq, 'b', now_s, 'm', ARGV[i + 2], 'ma', class.most)
-    states[id] = 'R'
-  else
-    class, state = store_unusual(id, head, ARGV[i + 2])
+-- Decides where an unusual task starts.
+local function unusual(id, head, mark)
+  local class, expires, run_at, policy, parents, reads, trace = match(head, HEAD)
+  class = classes[tonumber(class)]
+  expires, run_at = tonumber(expires), tonumber(run_at)
+  local open, failed = join(id, parents)
+  local h = record('R', class, mark)
+  h[R] = { x = expires, ra = run_at, run = policy == 'run' or nil, tp = trace ~= '' and trace or nil,
+    up = parents ~= '' or nil, rd = reads ~= '' or nil }
+  if parents ~= '' then
+    call('SET', U .. id, parents .. '|' .. reads)
   end
+  if failed and policy ~= 'run' then
+    h[S], h[FA] = 'K', now
+    h[R].e = 'dependency_failed'
+    h[R].em = 'it depends on task ' .. failed .. ', which had failed or was cancelled'
+    place(FINAL, id, now_s)
+    ended[#ended + 1] = id
+  elseif #open > 0 then
+    h[S] = 'W'
+    many('SADD', O .. id, open)
+  elseif run_at and run_at > now then
+    h[S], h[R].due = 'S', run_at
+    place(DUE, id, run_at)
+  end
+  if expires and h[S] ~= 'K' then
+    place(EXPIRES, id, expires)
+  end
+  return class, h
+end
+
+local payloads = {}
+for i = first, #ARGV, 4 do
+  local id = ARGV[i]
+  seq = seq + 1
+  local class, h = classes[tonumber(ARGV[i + 1])], nil
+  if class then
+    h = record('R', class, ARGV[i + 2])
+  else
+    class, h = unusual(id, ARGV[i + 1], ARGV[i + 2])
+    if not next(h[R]) then h[R] = false end
+  end
+  local state, place_of = h[S], num(seq)
+  states[id], records[id], changed[id] = state, h, h
   local p, l = #payloads, #list
   payloads[p + 1], payloads[p + 2] = PAYLOAD .. id, ARGV[i + 3]
-  list[l + 1], list[l + 2] = seq, id
+  list[l + 1], list[l + 2] = place_of, id
   if state == 'R' then
     local r = #class.ready
-    class.ready[r + 1], class.ready[r + 2] = seq, id
+    class.ready[r + 1], class.ready[r + 2] = place_of, id
   end
   if state == 'K' then
     count(class.q, nil, 'K')
@@ -141,13 +148,15 @@ end
 many('ZADD', LIST .. tenant, list)
 for parent, of in pairs(dependents) do
   many('ZADD', D .. parent, of)
-  call('HSET', T .. parent, 'dn', 1)
+  local h = load(parent)
+  set_rare(h, 'dn', true)
+  change(parent, h)
   place(FINAL, parent, false)
 end
 for _, class in ipairs(classes) do
   local p = part(class.q)
   if class.n > 0 then
-    add(p.count, p.route .. ':P', class.n)
+    add(p.count, p.P, class.n)
   end
   if #class.ready > 0 then
     many('ZADD', READY .. class.q, class.ready)

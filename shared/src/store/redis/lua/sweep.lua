@@ -23,11 +23,11 @@ end
 -- Moves whatever is due in a set to the state that the event leads to.
 local function sweep_set(key, event)
   local moved = 0
-  for _, id in ipairs(due_members(key, now)) do
+  local ids = due_members(key, now)
+  fetch(ids)
+  for _, id in ipairs(ids) do
     local h = load(id)
-    local to = h[S] and move(id, h, event)
-    if to then
-      call('HSET', T .. id, 's', to)
+    if h[S] and move(id, h, event) then
       moved = moved + 1
     else
       misplaced(key, id, h)
@@ -52,35 +52,34 @@ local function outage()
 end
 
 local lapsed, lost = 0, 0
-local LOST = 'the lease of its worker ran out'
 local function lapse(id)
   local h = load(id)
   if h[S] ~= 'X' then
     return misplaced(LEASES, id, h)
   end
-  close_attempt(id, h, 'worker_lost', LOST)
-  if h[CA] then
-    end_task(id, h, Stopped, 'cancelled', cancel_message(h))
-    call('HDEL', T .. id, 'ca', 'cr')
-    lapsed = lapsed + 1
-    return
-  end
-  local alone = (h[LA] or 0) + (h[SO] and 1 or 0)
-  if h[SO] and alone >= cap then
-    end_task(id, h, LapsedOut, 'worker_lost', 'its workers vanished while it ran, ' .. alone .. ' times alone')
-    call('HSET', T .. id, 'la', alone)
-    lost = lost + 1
+  lapsed = lapsed + 1
+  if rare(h, 'ca') then
+    stop(id, h)
   else
-    call('HSET', T .. id, 's', move(id, h, Lapsed), 'k', '', 'so', 1, 'la', alone)
-    lapsed = lapsed + 1
+    close_attempt(id, h, 'worker_lost', 'the lease of its worker ran out')
+    local alone = (rare(h, 'la') or 0) + (rare(h, 'solo') and 1 or 0)
+    set_rare(h, 'la', alone > 0 and alone or nil)
+    if rare(h, 'solo') and alone >= cap then
+      end_task(id, h, LapsedOut, 'worker_lost', 'its workers vanished while it ran, ' .. alone .. ' times alone')
+      lapsed, lost = lapsed - 1, lost + 1
+    else
+      set_rare(h, 'solo', true)
+      move(id, h, Lapsed)
+    end
   end
+  revoke(h)
 end
 
 local function expire()
   local expired = 0
   for _, id in ipairs(due_members(EXPIRES, now)) do
     local h = load(id)
-    if h[S] and end_task(id, h, Expired, 'expired', 'it did not start before its expires_at') then
+    if h[S] and end_task(id, h, Expired, 'expired', EXPIRY) then
       expired = expired + 1
     else
       misplaced(EXPIRES, id, h)
@@ -94,10 +93,11 @@ local function orphan(id, parents)
   for parent in each_id(parents) do
     call('ZREM', D .. parent, id)
     if call('EXISTS', D .. parent) == 0 then
-      call('HDEL', T .. parent, 'dn')
-      local h = call('HMGET', T .. parent, 's', 'fa')
-      if h[1] and not pending(h[1]) and h[1] ~= 'X' then
-        place(FINAL, parent, tonumber(h[2]))
+      local h = load(parent)
+      if h[S] then
+        set_rare(h, 'dn', nil)
+        change(parent, h)
+        if h[FA] then place(FINAL, parent, h[FA]) end
       end
     end
   end
@@ -109,12 +109,21 @@ local function reap_all()
     flush_sets()
     local ids = call('ZRANGEBYSCORE', FINAL, '-inf', now - retention, 'LIMIT', 0, limit - reaped)
     if #ids == 0 then break end
+    fetch(ids)
+    local keys = {}
     for _, id in ipairs(ids) do
-      local h = call('HMGET', T .. id, 'q', 'up')
-      if h[2] then orphan(id, match(call('GET', U .. id) or '', '^([^|]*)')) end
-      call('UNLINK', T .. id, PAYLOAD .. id, RESULT .. id, D .. id, O .. id, U .. id, ATTEMPTS .. id)
+      local h = load(id)
+      keys[#keys + 1], keys[#keys + 2], keys[#keys + 3], keys[#keys + 4] = T .. id, PAYLOAD .. id, RESULT .. id, ATTEMPTS .. id
+      if rare(h, 'up') then
+        orphan(id, match(call('GET', U .. id) or '', '^([^|]*)'))
+        keys[#keys + 1] = U .. id
+      end
+      if h[Q] then place(LIST .. part(h[Q]).tenant, id, false) end
       place(FINAL, id, false)
-      if h[1] then place(LIST .. part(h[1]).tenant, id, false) end
+      records[id], changed[id] = NONE, nil
+    end
+    for at = 1, #keys, 4000 do
+      call('UNLINK', unpack(keys, at, min(at + 3999, #keys)))
     end
     reaped = reaped + #ids
   end

@@ -7,7 +7,7 @@ if mode() ~= 'running' then
   return { 0 }
 end
 local memo = P .. 'nonce:' .. ARGV[1]
-local left, deadline = tonumber(ARGV[2]), min(now + tonumber(ARGV[3]), MAX)
+local left, deadline = tonumber(ARGV[2]), num(min(now + tonumber(ARGV[3]), MAX))
 local reply, group_q, group = { 0 }, nil, nil
 
 -- Appends one task: id, solo, attempt, length of the trace, trace, m.
@@ -19,21 +19,22 @@ local function emit(id, q, h)
     reply[r + 2] = call('HGET', RUNTIME, part(q).kind) or ''
     reply[r + 3] = group
   end
-  local trace = h[7] or ''
-  group[#group + 1] = id .. (h[5] and '1' or '0') .. ((h[2] or 0) + 1) .. ';' .. #trace .. ';' .. trace .. h[6]
-end
-
-local function glance(id)
-  return call('HMGET', T .. id, 's', 'a', 'x', 'du', 'so', 'm', 'tp', 'y', 'q')
+  local trace = rare(h, 'tp') or ''
+  group[#group + 1] = id .. (rare(h, 'solo') and '1' or '0') .. (h[A] + 1) .. ';' .. #trace .. ';' .. trace .. h[M]
 end
 
 local before = call('GET', memo)
 if before then
   local more, number, ids = match(before, '^(%d);(%d+);(.*)$')
+  local all = {}
   for id in each_id(ids) do
-    local h = glance(id)
-    if h[1] == 'T' and h[8] == number then
-      emit(id, h[9], h)
+    all[#all + 1] = id
+  end
+  fetch(all)
+  for _, id in ipairs(all) do
+    local h = load(id)
+    if h[S] == 'T' and h[V] == tonumber(number) then
+      emit(id, h[Q], h)
     end
   end
   reply[1] = tonumber(more)
@@ -96,8 +97,9 @@ end
 local number = 0
 local ids = {}
 
-local function take(id, q, h)
-  call('HSET', T .. id, 's', on(Taken, h[1]), 'y', number)
+local function take(id, h)
+  h[S], h[V] = on(Taken, h[S]), number
+  change(id, h)
   place(TAKEN, id, deadline)
   ids[#ids + 1] = id
 end
@@ -110,18 +112,23 @@ local function pop(q, n)
   while #got < n do
     local wanted = n - #got
     local popped = call('ZPOPMIN', READY .. q, wanted)
+    local found = {}
     for i = 1, #popped, 2 do
-      local id = popped[i]
-      local h = glance(id)
-      if h[3] and tonumber(h[3]) <= now then
-        end_task(id, load(id), Expired, 'expired', 'it did not start before its expires_at')
-      elseif h[4] and tonumber(h[4]) > now then
-        call('HSET', T .. id, 's', move(id, load(id), HeldEarly, tonumber(h[4])))
-      elseif h[1] == 'R' then
-        take(id, q, h)
-        got[#got + 1] = { id, h }
-      else
+      found[#found + 1] = popped[i]
+    end
+    fetch(found)
+    for _, id in ipairs(found) do
+      local h = load(id)
+      local x, due = rare(h, 'x'), rare(h, 'due')
+      if h[S] ~= 'R' then
         redis.log(redis.LOG_WARNING, 'zero gate: task ' .. id .. ' stood in the ready set, but is not ready')
+      elseif x and x <= now then
+        end_task(id, h, Expired, 'expired', EXPIRY)
+      elseif due and due > now then
+        move(id, h, HeldEarly, due)
+      else
+        take(id, h)
+        got[#got + 1] = { id, h }
       end
     end
     if #popped < 2 * wanted then

@@ -1,7 +1,7 @@
 -- ARGV: tenant, id. Answer: the view, or nothing.
 
-local q = call('HGET', T .. ARGV[2], 'q')
-if not q or part(q).tenant ~= ARGV[1] then
+local h = load(ARGV[2])
+if not h[Q] or part(h[Q]).tenant ~= ARGV[1] then
   return false
 end
 return view(ARGV[2], true)

@@ -8,9 +8,9 @@ local below = ARGV[2] == '+inf' and '+inf' or '(' .. ARGV[2]
 local reply = { -1 }
 local looked = call('ZREVRANGEBYSCORE', LIST .. ARGV[1], below, '-inf', 'WITHSCORES', 'LIMIT', 0, budget)
 for i = 1, #looked, 2 do
-  local h = call('HMGET', T .. looked[i], 's', 'q')
-  if h[1] and find(ARGV[5], h[1], 1, true) then
-    local route = part(h[2]).route
+  local h = load(looked[i])
+  if h[S] and find(ARGV[5], h[S], 1, true) then
+    local route = part(h[Q]).route
     if (ARGV[6] == '' or sub(route, 1, 1) == ARGV[6]) and (ARGV[7] == '' or sub(route, 3) == ARGV[7]) then
       reply[#reply + 1] = { looked[i + 1], view(looked[i], false) }
     end

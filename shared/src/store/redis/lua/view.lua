@@ -3,6 +3,6 @@
 
 local function view(id, with_result)
   local spec = match(call('GET', PAYLOAD .. id) or '', '^[^\n]*')
-  return { id, call('HGETALL', T .. id), spec, with_result and call('GET', RESULT .. id),
+  return { id, call('GET', T .. id), spec, with_result and call('GET', RESULT .. id),
     call('ZRANGE', D .. id, 0, -1), call('LRANGE', ATTEMPTS .. id, 0, -1) }
 end
