@@ -81,6 +81,9 @@ pub enum DecodeError {
 
 impl Slip {
     /// The bytes of the message.
+    ///
+    /// # Panics
+    /// Never: a slip is plain data, and a vector takes any bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION];

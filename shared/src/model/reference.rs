@@ -129,14 +129,14 @@ fn replace_at<E>(
         Value::Object(object) => {
             for (key, child) in object.iter_mut() {
                 step(at, &escape(key), |at| {
-                    replace_at(child, at, resolve, errors)
+                    replace_at(child, at, resolve, errors);
                 });
             }
         }
         Value::Array(items) => {
             for (index, child) in items.iter_mut().enumerate() {
                 step(at, &index.to_string(), |at| {
-                    replace_at(child, at, resolve, errors)
+                    replace_at(child, at, resolve, errors);
                 });
             }
         }
