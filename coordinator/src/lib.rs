@@ -17,7 +17,7 @@
 //! ```
 //!
 //! Replicas are stateless and may be any number: what one of them knows
-//! beyond a request ([`fleet`], [`watchers`]) is a cache or a waiting client.
+//! beyond a request (`fleet`, `watchers`) is a cache or a waiting client.
 //!
 //! Invariant: no loop here is needed for correctness by any other; each may
 //! die at any point and nothing but time is lost.

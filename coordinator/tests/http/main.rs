@@ -605,3 +605,25 @@ async fn ten_thousand_tasks_are_one_request() {
         10_000
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_slip_is_published_again() {
+    let soon = std::time::Duration::from_millis(100);
+    let stage = Stage::with(|options| options.republish_after = soon).await;
+    let id = stage.post(SUBMIT, &echo(json!({}))).await.text("task_id");
+    assert_eq!(stage.lose_slip().await, 1);
+    let granted = stage.work(done(&Value::Null)).await;
+    assert_eq!((granted.task.to_string(), granted.attempt), (id.clone(), 1));
+    assert_eq!(stage.status(&id).await["status"], "completed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tiny_tasks_share_a_slip_once_their_run_time_is_known() {
+    let stage = Stage::new().await;
+    stage.post(SUBMIT, &echo(json!({}))).await;
+    stage.work(done(&Value::Null)).await;
+    let tasks = vec![echo(json!({})); 12];
+    stage.post(BULK, &json!({"tasks": tasks})).await;
+    let first = stage.lose_slip().await;
+    assert!(first > 1, "{first} ticket on the slip");
+}

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use shared::{
-    broker::{Broker, local::LocalBroker},
+    broker::{Broker, Delivery, local::LocalBroker},
     clock::SystemClock,
     lifecycle::Tasks,
     model::{ErrorCode, Json, Nonce, Priority, RetryPolicy, Route, Stamp, TaskError, TypeName},
@@ -85,6 +85,11 @@ fn types() -> Vec<TypeInfo> {
 
 impl Stage {
     pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A stage with other options.
+    pub(crate) async fn with(change: impl FnOnce(&mut Options)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(SystemClock);
         let store = SqliteStore::open(sqlite::Options {
@@ -94,13 +99,14 @@ impl Stage {
         .unwrap();
         let broker = LocalBroker::new();
         let tasks = Tasks::new();
-        let options = Options {
+        let mut options = Options {
             diagnostics: true,
             built_in: types(),
             body_limit: 1 << 20,
             metrics: Render::new(|| "# stage\n".to_owned()),
             ..Options::new("127.0.0.1:0".parse().unwrap())
         };
+        change(&mut options);
         let handle = Coordinator::start(options, store.clone(), broker.clone(), clock, &tasks)
             .await
             .unwrap();
@@ -171,7 +177,17 @@ impl Stage {
         granted.expect("a slip arrives in time")
     }
 
-    async fn work_once(&self, outcome: Outcome) -> Granted {
+    /// Takes the next slip out of the broker for ever, as a wiped queue would;
+    /// how many tickets it had.
+    pub(crate) async fn lose_slip(&self) -> usize {
+        let lost = tokio::time::timeout(PATIENCE, self.next_slip()).await;
+        let delivery = lost.expect("a slip arrives in time");
+        let tickets = delivery.slip.tickets.len();
+        delivery.acknowledge().await.unwrap();
+        tickets
+    }
+
+    async fn next_slip(&self) -> Delivery {
         let routes: Vec<Route> = types()
             .iter()
             .flat_map(|info| Route::all_of(&info.name).collect::<Vec<_>>())
@@ -180,40 +196,44 @@ impl Stage {
         listener.tune(&routes).await.unwrap();
         loop {
             for route in &routes {
-                while let Some(delivery) = self.broker.fetch(route).await.unwrap() {
-                    let ticket = delivery.slip.tickets[0].clone();
-                    let token = Nonce::draw(&mut rand::rng());
-                    let claim = Claim {
-                        worker: "stage-1".parse().unwrap(),
-                        lease: PATIENCE,
-                        tickets: vec![ClaimTicket {
-                            task: ticket.task,
-                            attempt: ticket.attempt,
-                            token,
-                        }],
-                    };
-                    let claimed = self.store.claim(claim).await.unwrap().outcomes.remove(0);
-                    delivery.acknowledge().await.unwrap();
-                    let Claimed::Granted(granted) = claimed else {
-                        continue;
-                    };
-                    let run = RunRef {
-                        task: ticket.task,
-                        token,
-                    };
-                    let report = Report {
-                        run,
-                        outcome,
-                        ran_for: Duration::from_millis(1),
-                    };
-                    let reports = vec![report];
-                    self.store.finish(Finish { reports }).await.unwrap();
-                    return *granted;
+                if let Some(delivery) = self.broker.fetch(route).await.unwrap() {
+                    return delivery;
                 }
             }
             if let Some(bell) = listener.next().await {
                 bell.ring_on();
             }
+        }
+    }
+
+    async fn work_once(&self, outcome: Outcome) -> Granted {
+        loop {
+            let delivery = self.next_slip().await;
+            let ticket = delivery.slip.tickets[0].clone();
+            let token = Nonce::draw(&mut rand::rng());
+            let claim = Claim {
+                worker: "stage-1".parse().unwrap(),
+                lease: PATIENCE,
+                tickets: vec![ClaimTicket {
+                    task: ticket.task,
+                    attempt: ticket.attempt,
+                    token,
+                }],
+            };
+            let claimed = self.store.claim(claim).await.unwrap().outcomes.remove(0);
+            delivery.acknowledge().await.unwrap();
+            let Claimed::Granted(granted) = claimed else {
+                continue;
+            };
+            let task = ticket.task;
+            let report = Report {
+                run: RunRef { task, token },
+                outcome,
+                ran_for: Duration::from_millis(1),
+            };
+            let reports = vec![report];
+            self.store.finish(Finish { reports }).await.unwrap();
+            return *granted;
         }
     }
 
