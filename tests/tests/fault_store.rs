@@ -164,10 +164,10 @@ fn away_for_a_minute() -> Result<()> {
             api.get("/livez")?.status == 200,
             "alive has nothing to do with the store"
         );
-        ensure!(
-            api.get("/readyz")?.status == 503,
-            "not ready without the store"
-        );
+        wait::until("the coordinator to say that it is not ready", SOON, || {
+            let status = api.get("/readyz")?.status;
+            Ok(Look::when(status == 503, status.to_string()))
+        })?;
         outage(Duration::from_mins(1));
         fleet.redis()?.start_again()?;
         let fault_end = Instant::now();

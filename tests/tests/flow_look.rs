@@ -209,13 +209,18 @@ fn health_metrics_and_templates_answer(fleet: &mut Fleet) -> Result<()> {
             ensure!(!one[member].is_null(), "{member} is missing: {one:#}");
         }
     }
-    let metrics = api.get("/metrics")?.expect(200)?;
+    // Each process counts what it does: the coordinators what comes in, the workers what ends.
+    let mut metrics = String::new();
+    for member in fleet.coordinators.iter().chain(&fleet.workers) {
+        metrics += &member.api().get("/metrics")?.expect(200)?.text;
+    }
     for name in [
         "zerogate_tasks_submitted_total",
         "zerogate_tasks_finished_total",
+        "zerogate_task_run_seconds_bucket",
     ] {
-        let counted = metrics.text.lines().any(|line| line.starts_with(name));
-        ensure!(counted, "{name} is missing:\n{}", metrics.text);
+        let counted = metrics.lines().any(|line| line.starts_with(name));
+        ensure!(counted, "{name} is missing:\n{metrics}");
     }
     let plain = [("accept", "text/plain")];
     let same = api

@@ -8,12 +8,13 @@ use zerogate_tests::api::{task, with};
 use zerogate_tests::fleet::{Fleet, Options};
 use zerogate_tests::on_both;
 use zerogate_tests::oracle::{Ending, Oracle, started_once};
-use zerogate_tests::wait::SOON;
+use zerogate_tests::process::Process;
+use zerogate_tests::wait::{self, Look, SOON};
+use zerogate_tests::{nursery, settings};
 
 on_both!(
     real_types_and_a_dependent_that_reads_them,
     bad_input_of_a_real_type_is_refused_or_fails_for_good,
-    logs_carry_the_correlation_and_no_payload,
 );
 
 mod heavy {
@@ -22,6 +23,17 @@ mod heavy {
     use super::ten_thousand_in_one_request;
 
     on_both!(ten_thousand_in_one_request);
+}
+
+mod told {
+    use zerogate_tests::on_both;
+
+    use super::logs_carry_the_correlation_and_no_payload;
+
+    /// Each task's own lines are for those who look for them: at the usual level there would be thousands a second.
+    const LOG: &str = "info,zerogate_coordinator=debug,zerogate_worker=debug,zerogate_shared=debug";
+
+    on_both!(with |options: Options| options.flag("--log", super::LOG); logs_carry_the_correlation_and_no_payload);
 }
 
 /// A path of five people with one short cut too weak to matter.
@@ -214,5 +226,51 @@ fn a_mixed_load_from_many_clients() -> Result<()> {
         ensure!(oracle.len() == 200);
         let records = oracle.settle(&apis[0], SOON)?;
         started_once(&records)
+    })
+}
+
+/// A team's own binary with its own type, on the fleet's RabbitMQ and Redis, beside the usual workers.
+#[test]
+fn a_teams_own_worker_joins_the_fleet() -> Result<()> {
+    Fleet::run(Options::distributed(), |fleet| {
+        let api = fleet.api();
+        let mut oracle = Oracle::new();
+        let count = task("acme.word_count", &json!({"text": "to be or not to be"}));
+        api.submit(&count)?.problem(422)?;
+
+        let mut command =
+            nursery::command(settings::built("examples/own_worker", "OWN_WORKER_BIN")?);
+        command.args(["--amqp-url", &fleet.amqp()?]);
+        command.args(["--redis-url", &fleet.redis()?.url(), "--concurrency", "2"]);
+        let folder = tempfile::tempdir()?;
+        let mut own = Process::start("own_worker", command, &folder.path().join("log"))?;
+        wait::until("the new type to be announced", SOON, || {
+            let dry = api.post("/api/workflows/submit?dry_run=true", &count)?;
+            let running = own.is_running()?;
+            Ok(Look::when(
+                dry.status < 300,
+                format!("running: {running}; {}", dry.text),
+            ))
+        })?;
+        let bad = task("acme.word_count", &json!({"text": 7}));
+        ensure!(
+            api.submit(&bad)?
+                .problem(422)?
+                .iter()
+                .any(|at| at == "/input/text")
+        );
+        let ids = oracle.submit_all(&api, &vec![count.clone(); 10], Ending::Completed)?;
+        let echo = json!({"words": {"$result": ids[0], "pointer": "/words"}});
+        let echo = oracle.submit(&api, &task("diagnostic.echo", &echo), Ending::Completed)?;
+        let records = oracle.settle(&api, SOON)?;
+        ensure!(
+            records[&echo]["result"]["words"] == 6,
+            "{:#}",
+            records[&echo]
+        );
+        own.terminate()?;
+        let status = own.wait_exit(Duration::from_secs(20))?;
+        ensure!(status.success(), "a drained worker exits 0, not {status}");
+        Ok(())
     })
 }
