@@ -167,7 +167,10 @@ impl TaskState {
 
     /// What `event` does to a task in this state. Total: every pair has an
     /// answer.
-    #[expect(clippy::match_same_arms, reason = "a table: one transition a line, in the order of a life")]
+    #[expect(
+        clippy::match_same_arms,
+        reason = "a table: one transition a line, in the order of a life"
+    )]
     pub const fn on(self, event: &TaskEvent) -> To {
         use TaskEvent as E;
         use TaskState as S;

@@ -19,9 +19,9 @@ use super::{
 };
 
 /// How long a silent worker is listed.
-const WORKERS_KEPT: Duration = Duration::from_secs(3600);
+const WORKERS_KEPT: Duration = Duration::from_hours(1);
 /// How long an announced type is known.
-const TYPES_KEPT: Duration = Duration::from_secs(24 * 3600);
+const TYPES_KEPT: Duration = Duration::from_hours(24);
 
 /// Records a sign of life.
 pub(super) async fn heartbeat(link: &Link, beat: Beat) -> Result<BeatReply> {

@@ -19,7 +19,11 @@ const TASKS: usize = 10_000;
 
 /// Processor time of the server's process so far, in microseconds.
 async fn cpu(store: &RedisStore) -> f64 {
-    let info = store.link.command(redis::cmd("INFO").arg("cpu")).await.unwrap();
+    let info = store
+        .link
+        .command(redis::cmd("INFO").arg("cpu"))
+        .await
+        .unwrap();
     let text = match info {
         redis::Value::VerbatimString { text, .. } => text,
         other => panic!("{other:?}"),

@@ -49,7 +49,12 @@ impl Server {
             .port();
         let dir = tempfile::tempdir().unwrap();
         match spawn(port, dir.path(), fsync) {
-            Ok(child) => Some(Self { child, port, dir, fsync }),
+            Ok(child) => Some(Self {
+                child,
+                port,
+                dir,
+                fsync,
+            }),
             Err(e) => {
                 println!("SKIPPED: cannot start redis-server ({e}); install it to run this test");
                 None
