@@ -13,7 +13,7 @@ use shared::{
     model::Route,
 };
 use tokio::time::{Instant, sleep, sleep_until};
-use tracing::{debug, warn};
+use tracing::{debug, info};
 
 use crate::service::Core;
 
@@ -88,7 +88,7 @@ async fn hear(core: &Core, listener: &mut dyn Listener) -> Result<Infallible> {
             Heard::Look => {}
             Heard::Bell(bell) => take(core, bell, &mut held),
             Heard::Rebuilt => {
-                warn!("the connection to the broker was rebuilt; looking at every queue");
+                info!("the connection to the broker is new; looking at every queue");
                 held.clear();
                 core.board.mark_all();
             }
