@@ -124,7 +124,8 @@ pub trait Receipt: Send + Sync + fmt::Debug {
     async fn acknowledge(self: Box<Self>) -> Result<()>;
 }
 
-/// A rung bell in hand. At most one worker holds the bell of a route.
+/// A rung bell in hand. A listener holds at most one of a route; if the route
+/// is rung meanwhile, another listener hears that one.
 ///
 /// Dropping it rings on, so that another worker hears it; [`Bell::done`] ends
 /// it because the queue was found empty.

@@ -121,6 +121,43 @@ fn a_publish_without_an_answer_is_unknown_in_time_and_the_slip_may_be_there() ->
 }
 
 #[test]
+fn a_broker_in_alarm_shows_in_health_and_is_sent_nothing() -> Result<()> {
+    on_a_cable(async |_, cable, url, tasks| {
+        let hasty = Options {
+            publish_timeout: Duration::from_millis(300),
+            ..options(url, QueueType::Classic)
+        };
+        let broker = RabbitBroker::connect(hasty, tasks)?;
+        connected(&*broker).await?;
+        let a = route("a", Priority::High)?;
+        cable.speak_blocked()?;
+        eventually("the alarm to show", async || {
+            Ok(broker.health().blocked.then_some(()))
+        })
+        .await?;
+        ensure!(broker.health().connected, "blocked is not away");
+        let published = within("an answer", broker.publish(vec![slip(&a, 1)])).await?;
+        ensure!(
+            matches!(&published[..], [Published::Returned(why)] if why.contains("alarm")),
+            "{published:?}"
+        );
+        ensure!(broker.ring(std::slice::from_ref(&a)).await.is_err());
+        cable.speak_unblocked()?;
+        eventually("a publish to work again", async || {
+            let published = broker.publish(vec![slip(&a, 2)]).await;
+            Ok((published[0] == Published::Confirmed).then_some(()))
+        })
+        .await?;
+        ensure!(!broker.health().blocked);
+        let delivery = fetched(&*broker, &a).await?;
+        ensure!(number(&delivery.slip)? == 2, "the first was not sent");
+        delivery.acknowledge().await?;
+        broker.close().await;
+        Ok(())
+    })
+}
+
+#[test]
 fn a_broker_that_is_away_at_the_start_is_found_when_it_comes() -> Result<()> {
     on_a_cable(async |_, cable, url, tasks| {
         cable.cut();

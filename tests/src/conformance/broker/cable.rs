@@ -1,4 +1,4 @@
-//! A cable between a client and its broker that a test can cut, hold and mend.
+//! A cable between a client and its broker that a test can cut, hold, mend, and speak into.
 //!
 //! A TCP relay on loopback. Everything runs on the runtime of the test that made it and ends with it.
 
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use shared::lifecycle::Tasks;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 /// What the cable does with bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,11 +20,15 @@ enum State {
     Cut,
 }
 
+/// More frames than a test ever speaks.
+const SPOKEN: usize = 16;
+
 /// A relay to one port. Dropping it cuts it for good.
 #[derive(Debug)]
 pub struct Cable {
     port: u16,
     state: Arc<watch::Sender<State>>,
+    spoken: broadcast::Sender<Vec<u8>>,
 }
 
 impl Cable {
@@ -38,14 +42,20 @@ impl Cable {
             .context("find the cable's end")?
             .port();
         let state = Arc::new(watch::Sender::new(State::Whole));
-        let (group, states) = (tasks.clone(), state.clone());
+        let spoken = broadcast::Sender::new(SPOKEN);
+        let (group, states, voice) = (tasks.clone(), state.clone(), spoken.clone());
         tasks.spawn_until_stop("cable", async move {
             while let Ok((client, _)) = listener.accept().await {
                 let states = states.subscribe();
-                group.spawn_until_stop("cable", relay(client, target, states));
+                let line = relay(client, target, states, voice.subscribe());
+                group.spawn_until_stop("cable", line);
             }
         });
-        Ok(Self { port, state })
+        Ok(Self {
+            port,
+            state,
+            spoken,
+        })
     }
 
     /// The near end.
@@ -64,6 +74,27 @@ impl Cable {
         self.state.send_replace(State::Held);
     }
 
+    /// Says to every client what a broker in alarm says (`connection.blocked`). The line must be quiet.
+    pub fn speak_blocked(&self) -> Result<()> {
+        self.speak(&[0, 10, 0, 60, 3, b'm', b'e', b'm'])
+    }
+
+    /// Says that the alarm is over (`connection.unblocked`).
+    pub fn speak_unblocked(&self) -> Result<()> {
+        self.speak(&[0, 10, 0, 61])
+    }
+
+    /// A method frame of AMQP 0-9-1 on channel 0: type, channel, length, method, end.
+    fn speak(&self, method: &[u8]) -> Result<()> {
+        let length = u32::try_from(method.len()).context("a long method")?;
+        let mut frame = vec![1, 0, 0];
+        frame.extend(length.to_be_bytes());
+        frame.extend(method);
+        frame.push(0xCE);
+        self.spoken.send(frame).context("nobody is on the line")?;
+        Ok(())
+    }
+
     /// Works again. What was held passes now.
     pub fn mend(&self) {
         self.state.send_replace(State::Whole);
@@ -76,7 +107,12 @@ impl Drop for Cable {
     }
 }
 
-async fn relay(client: TcpStream, target: u16, mut states: watch::Receiver<State>) {
+async fn relay(
+    client: TcpStream,
+    target: u16,
+    mut states: watch::Receiver<State>,
+    spoken: broadcast::Receiver<Vec<u8>>,
+) {
     if *states.borrow() == State::Cut {
         return;
     }
@@ -85,9 +121,11 @@ async fn relay(client: TcpStream, target: u16, mut states: watch::Receiver<State
     };
     let (client_in, client_out) = client.into_split();
     let (broker_in, broker_out) = broker.into_split();
+    // Nobody speaks to the broker.
+    let (_mute, silence) = broadcast::channel(1);
     tokio::select! {
-        () = copy(client_in, broker_out, states.clone()) => {}
-        () = copy(broker_in, client_out, states.clone()) => {}
+        () = copy(client_in, broker_out, states.clone(), silence) => {}
+        () = copy(broker_in, client_out, states.clone(), spoken) => {}
         // An error means that the cable is gone: cut as well.
         _ = states.wait_for(|state| *state == State::Cut) => {}
     }
@@ -97,11 +135,16 @@ async fn copy(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     mut states: watch::Receiver<State>,
+    mut spoken: broadcast::Receiver<Vec<u8>>,
 ) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
-        let Ok(count) = from.read(&mut buffer).await else {
-            return;
+        let count = tokio::select! {
+            count = from.read(&mut buffer) => count.unwrap_or(0),
+            Ok(frame) = spoken.recv() => {
+                buffer[..frame.len()].copy_from_slice(&frame);
+                frame.len()
+            }
         };
         let whole = states
             .wait_for(|state| *state == State::Whole)
