@@ -172,7 +172,9 @@ fn away_for_a_minute() -> Result<()> {
         fleet.redis()?.start_again()?;
         let fault_end = Instant::now();
         oracle.full_work(&api, 2 * fleet.concurrency(), fault_end)?;
-        ensure!(api.is_ready(), "at full work, yet not ready");
+        wait::until("the coordinator to be ready again", SOON, || {
+            Ok(Look::when(api.is_ready(), "not yet"))
+        })?;
         let records = oracle.settle(&api, SOON)?;
         started_once(&records)
     })
