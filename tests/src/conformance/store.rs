@@ -9,6 +9,8 @@
 
 pub mod lab;
 
+mod ask;
+
 pub mod reference;
 
 pub mod sketch;
@@ -74,7 +76,7 @@ macro_rules! store_suite {
                 a_lost_answer_may_be_asked_again;
             keeping: parents_outlive_their_dependents, counters_are_cumulative, tenants_are_strangers,
                 the_mode_is_kept_and_told, workers_come_and_go, types_are_announced;
-            looking: pages_stay_stable_while_tasks_arrive, filters_select, counts_describe_the_queue,
+            looking: pages_stay_stable_while_tasks_arrive, filters_select, labels_select, counts_describe_the_queue,
                 signals_arrive, a_view_tells_the_whole_life;
         );
     };

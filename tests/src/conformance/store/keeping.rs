@@ -148,14 +148,17 @@ fn worker_state(readiness: Readiness) -> WorkerState {
     }
 }
 
+fn beat(name: &str, readiness: Readiness) -> Beat {
+    Beat {
+        worker: worker_id(name),
+        state: worker_state(readiness),
+    }
+}
+
 /// A worker is known from its first beat to its goodbye; the store says when it does not know one.
 pub async fn workers_come_and_go(backend: &dyn Backend) {
     let lab = Lab::new(backend).await;
     let mut signals = lab.store.signals().await.expect("signals");
-    let beat = |name: &str, readiness| Beat {
-        worker: worker_id(name),
-        state: worker_state(readiness),
-    };
     let first = lab
         .store
         .heartbeat(beat("w2", Readiness::Ready))

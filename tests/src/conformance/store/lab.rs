@@ -15,8 +15,8 @@ use std::{
 use shared::{
     clock::{Clock, SystemClock},
     model::{
-        AttemptToken, ErrorCode, Json, Nonce, OnDependencyFailure, Priority, RetryPolicy, Route,
-        Stamp, TaskError, TaskId, TaskSpec, TaskState, TaskView, TenantId, TypeName, WorkerId,
+        AttemptToken, ErrorCode, Json, Nonce, Priority, Route, Stamp, TaskError, TaskId, TaskState,
+        TaskView, TenantId, TypeName, WorkerId,
     },
     store::{
         Store,
@@ -30,6 +30,8 @@ use shared::{
         },
     },
 };
+
+pub use super::ask::Ask;
 
 use super::Backend;
 
@@ -50,123 +52,44 @@ pub struct Lab {
     drawn: AtomicU64,
 }
 
-/// What a test asks for; everything else is ordinary.
-#[derive(Clone, Debug)]
-pub struct Ask {
-    /// The spec in the making.
-    pub spec: TaskSpec,
-    /// The input.
-    pub input: Json,
-}
-
-impl Ask {
-    /// An ordinary task of this type.
-    pub fn of(kind: &str) -> Self {
-        Self {
-            spec: TaskSpec {
-                tenant: TenantId::default(),
-                workflow_type: type_name(kind),
-                priority: Priority::Medium,
-                depends_on: Vec::new(),
-                reads: Vec::new(),
-                on_dependency_failure: OnDependencyFailure::Cancel,
-                retry: RetryPolicy {
-                    max_attempts: 2,
-                    ..RetryPolicy::default()
-                },
-                timeout_ms: 60_000,
-                run_at: None,
-                expires_at: None,
-                correlation_id: "corr-é{tag}".into(),
-                labels: BTreeMap::new(),
-                traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
-            },
-            input: Json::from_text(r#"{"n":1,"text":"ü"}"#.into()),
-        }
-    }
-
-    /// At this priority.
-    #[must_use]
-    pub fn at(mut self, priority: Priority) -> Self {
-        self.spec.priority = priority;
-        self
-    }
-
-    /// After these tasks, reading all of them.
-    #[must_use]
-    pub fn after(mut self, parents: &[TaskId]) -> Self {
-        self.spec.depends_on = parents.to_vec();
-        self.spec.reads = parents.to_vec();
-        self
-    }
-
-    /// Started also after a failed parent.
-    #[must_use]
-    pub fn whatever_happens(mut self) -> Self {
-        self.spec.on_dependency_failure = OnDependencyFailure::Run;
-        self
-    }
-
-    /// With this many attempts.
-    #[must_use]
-    pub fn attempts(mut self, most: u32) -> Self {
-        self.spec.retry.max_attempts = most;
-        self
-    }
-
-    /// Not before this time.
-    #[must_use]
-    pub fn not_before(mut self, at: Stamp) -> Self {
-        self.spec.run_at = Some(at);
-        self
-    }
-
-    /// Not after this time.
-    #[must_use]
-    pub fn expiring(mut self, at: Stamp) -> Self {
-        self.spec.expires_at = Some(at);
-        self
-    }
-
-    /// Marked.
-    #[must_use]
-    pub fn label(mut self, key: &str, value: &str) -> Self {
-        self.spec.labels.insert(key.into(), value.into());
-        self
-    }
-}
-
 /// A type's name.
+#[must_use]
 pub fn type_name(text: &str) -> TypeName {
     text.parse().expect("tests name types well")
 }
 
 /// A worker's name.
+#[must_use]
 pub fn worker_id(text: &str) -> WorkerId {
     text.parse().expect("tests name workers well")
 }
 
 /// The machine's time, which both backends' stores share here.
+#[must_use]
 pub fn now() -> Stamp {
     SystemClock.now()
 }
 
 /// An hour ahead of every test.
+#[must_use]
 pub fn later() -> Stamp {
     now().after(LONG)
 }
 
 /// A failure of the handler.
+#[must_use]
 pub fn failure(message: &str) -> TaskError {
     TaskError::new(ErrorCode::HandlerError, message)
 }
 
 /// A failure that no retry helps.
+#[must_use]
 pub fn fatal() -> TaskError {
     TaskError::new(ErrorCode::InvalidInput, "no retry helps")
 }
 
 /// A sweep that finds no outage and reaps nothing.
+#[must_use]
 pub const fn calm() -> Sweep {
     Sweep {
         outage_after: LONG,
@@ -178,6 +101,7 @@ pub const fn calm() -> Sweep {
 }
 
 /// Windows that hold nothing back.
+#[must_use]
 pub fn open_windows() -> Windows {
     Windows {
         default: 100_000,
@@ -192,6 +116,7 @@ impl Lab {
     }
 
     /// This store.
+    #[must_use]
     pub fn on(store: Arc<dyn Store>) -> Self {
         Self {
             store,
@@ -205,11 +130,13 @@ impl Lab {
     }
 
     /// A nonce or token that was never used before.
+    #[must_use]
     pub fn nonce(&self) -> Nonce {
         Nonce::from_bits((u128::from(self.draw()) << 64) | 0xfeed)
     }
 
     /// A task id that was never used before.
+    #[must_use]
     pub fn id(&self) -> TaskId {
         let mut bytes = [0; 16];
         bytes[..6].copy_from_slice(&now().millis().to_be_bytes()[2..]);
@@ -220,6 +147,7 @@ impl Lab {
     }
 
     /// A new task as asked for.
+    #[must_use]
     pub fn task(&self, ask: Ask) -> NewTask {
         let mut spec = ask.spec;
         spec.tenant = self.tenant.clone();
@@ -231,6 +159,7 @@ impl Lab {
     }
 
     /// A plan without a key.
+    #[must_use]
     pub fn plan(&self, tasks: Vec<NewTask>) -> Submission {
         Submission {
             tenant: self.tenant.clone(),
@@ -472,6 +401,7 @@ impl Lab {
     }
 
     /// All tasks.
+    #[must_use]
     pub fn everything(&self) -> TaskQuery {
         TaskQuery {
             tenant: self.tenant.clone(),

@@ -2,6 +2,8 @@
 //!
 //! Some operations are asked twice, some with old tokens or wrong attempts, as an at-least-once world does.
 
+mod op;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use proptest::{
@@ -21,6 +23,8 @@ use shared::{
     },
 };
 
+use op::{Draft, Op, op};
+
 use super::{
     Backend,
     lab::{Ask, LONG, Lab, NONE, calm, failure, fatal, later, type_name, worker_id},
@@ -35,114 +39,6 @@ const LIFE: usize = 40;
 /// Lives.
 const LIVES: u32 = 400;
 
-/// One task of a random submission.
-#[derive(Clone, Debug)]
-struct Draft {
-    parents: Vec<Index>,
-    kind: bool,
-    priority: u8,
-    runs_anyway: bool,
-    attempts: u32,
-    when: u8,
-}
-
-/// One random operation. Tasks and runs are picked among those that exist.
-#[derive(Clone, Debug)]
-enum Op {
-    Submit(Vec<Draft>, Option<(u8, bool)>),
-    Take {
-        limit: u32,
-        window: u32,
-        now: bool,
-        again: bool,
-    },
-    Publish {
-        picks: Vec<Index>,
-        wrong: bool,
-        now: bool,
-    },
-    Claim {
-        picks: Vec<Index>,
-        wrong: bool,
-        reuse: Option<Index>,
-        now: bool,
-    },
-    Renew {
-        pick: Index,
-        progress: bool,
-        now: bool,
-    },
-    Finish {
-        pick: Index,
-        how: u8,
-        twice: bool,
-    },
-    Release(Index),
-    Cancel(Vec<Index>),
-    Retry(Vec<Index>),
-    Sweep {
-        forget: bool,
-        cap: u32,
-    },
-    Requeue {
-        kind: bool,
-        priority: u8,
-        now: Option<bool>,
-    },
-    Mode(u8),
-}
-
-fn draft() -> impl Strategy<Value = Draft> {
-    (
-        prop::collection::vec(any::<Index>(), 0..3),
-        any::<bool>(),
-        0..4_u8,
-        any::<bool>(),
-        1..4_u32,
-        0..10_u8,
-    )
-        .prop_map(
-            |(parents, kind, priority, runs_anyway, attempts, when)| Draft {
-                parents,
-                kind,
-                priority,
-                runs_anyway,
-                attempts,
-                when,
-            },
-        )
-}
-
-fn picks() -> impl Strategy<Value = Vec<Index>> {
-    prop::collection::vec(any::<Index>(), 1..4)
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    let seldom = prop::bool::weighted(0.15);
-    let submit = (
-        prop::collection::vec(draft(), 1..4),
-        prop::option::weighted(0.3, (0..3_u8, any::<bool>())),
-    );
-    prop_oneof![
-        4 => submit.prop_map(|(drafts, key)| Op::Submit(drafts, key)),
-        3 => (0..6_u32, 1..6_u32, seldom.clone(), seldom.clone())
-            .prop_map(|(limit, window, now, again)| Op::Take { limit, window, now, again }),
-        3 => (picks(), seldom.clone(), any::<bool>()).prop_map(|(picks, wrong, now)| Op::Publish { picks, wrong, now }),
-        6 => (picks(), seldom.clone(), prop::option::weighted(0.1, any::<Index>()), seldom.clone())
-            .prop_map(|(picks, wrong, reuse, now)| Op::Claim { picks, wrong, reuse, now }),
-        1 => (any::<Index>(), any::<bool>(), seldom.clone())
-            .prop_map(|(pick, progress, now)| Op::Renew { pick, progress, now }),
-        6 => (any::<Index>(), 0..8_u8, seldom).prop_map(|(pick, how, twice)| Op::Finish { pick, how, twice }),
-        1 => any::<Index>().prop_map(Op::Release),
-        2 => picks().prop_map(Op::Cancel),
-        2 => picks().prop_map(Op::Retry),
-        4 => (prop::bool::weighted(0.2), 1..3_u32).prop_map(|(forget, cap)| Op::Sweep { forget, cap }),
-        1 => (any::<bool>(), 0..4_u8, prop::option::of(any::<bool>()))
-            .prop_map(|(kind, priority, now)| Op::Requeue { kind, priority, now }),
-        1 => (0..6_u8).prop_map(Op::Mode),
-    ]
-}
-
 /// A store and its reference, side by side.
 struct World {
     lab: Lab,
@@ -153,6 +49,10 @@ struct World {
 }
 
 /// Compares some hundred random lives with the reference.
+#[expect(
+    clippy::unused_async,
+    reason = "every test of the suite is called alike"
+)]
 pub async fn lives_agree_with_the_reference(backend: &dyn Backend) {
     let handle = tokio::runtime::Handle::current();
     let config = Config {

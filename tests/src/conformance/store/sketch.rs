@@ -17,6 +17,10 @@ pub struct RunSketch {
 
 /// One task. Times are reduced to whether there is one.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what is left of three times, and one flag of the view"
+)]
 pub struct Sketch {
     /// Its id.
     pub id: TaskId,
