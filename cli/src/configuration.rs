@@ -17,6 +17,10 @@ use shared::{broker::rabbit::QueueType, fault::Point, telemetry::LogFormat};
 
 use crate::exit::{Failure, USAGE};
 
+/// lapin reports every channel that the broker closes as an error, also where
+/// that is an ordinary answer (the depth of a queue that is not there yet).
+const LOG: &str = "info,lapin=off";
+
 /// The options as they were given; absent means not given. Doc comments are
 /// the help texts.
 #[derive(Clone, Debug, Default, Args, Deserialize)]
@@ -225,7 +229,7 @@ impl Settings {
                 problems.push(format!("log-format: {error}"));
                 LogFormat::Text
             }),
-            log: self.log.unwrap_or_else(|| "info".to_owned()),
+            log: self.log.unwrap_or_else(|| LOG.to_owned()),
             diagnostics: self.diagnostics,
             faults,
         }

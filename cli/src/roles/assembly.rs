@@ -24,6 +24,9 @@ pub(crate) struct Ground {
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tasks: Tasks,
+    /// The broker's own loops: they stop last, so that a coordinator can still
+    /// publish what it took.
+    pub(crate) lines: Tasks,
     pub(crate) metrics: Metrics,
 }
 
@@ -51,6 +54,7 @@ pub(crate) fn embedded(configuration: &Configuration) -> anyhow::Result<Ground> 
         broker: LocalBroker::new(),
         clock,
         tasks: Tasks::new(),
+        lines: Tasks::new(),
         metrics,
     })
 }
@@ -60,7 +64,7 @@ pub(crate) fn embedded(configuration: &Configuration) -> anyhow::Result<Ground> 
 pub(crate) async fn services(configuration: &Configuration) -> anyhow::Result<Ground> {
     let services = configuration.services()?;
     let metrics = telemetry(configuration)?;
-    let tasks = Tasks::new();
+    let lines = Tasks::new();
     let store = patiently(&redis::Options::new(&services.redis_url)).await?;
     let options = rabbit::Options {
         queue_type: services.queue_type,
@@ -69,13 +73,14 @@ pub(crate) async fn services(configuration: &Configuration) -> anyhow::Result<Gr
             .clamp(4, 64),
         ..rabbit::Options::new(&services.amqp_url)
     };
-    let broker = RabbitBroker::connect(options, &tasks)
+    let broker = RabbitBroker::connect(options, &lines)
         .map_err(|error| Failure::new(UNAVAILABLE, error.to_string()))?;
     Ok(Ground {
         store,
         broker,
         clock: Arc::new(SystemClock),
-        tasks,
+        tasks: Tasks::new(),
+        lines,
         metrics,
     })
 }

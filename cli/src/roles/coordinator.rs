@@ -65,4 +65,5 @@ pub(crate) async fn end(ground: Ground) {
         tracing::warn!("some requests were cut off at shutdown");
     }
     ground.broker.close().await;
+    ground.lines.finish(ENDS_WITHIN).await;
 }
