@@ -133,10 +133,7 @@ impl Link {
     }
 }
 
-async fn run(
-    manager: &mut ConnectionManager,
-    ask: &Ask,
-) -> std::result::Result<Value, RedisError> {
+async fn run(manager: &mut ConnectionManager, ask: &Ask) -> std::result::Result<Value, RedisError> {
     match ask.command.query_async(manager).await {
         Err(e) if e.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
             ask.script.load_async(manager).await?;

@@ -2,12 +2,9 @@
 
 use redis::Value;
 
-use crate::{
-
-    store::{
-        Error, Result,
-        verbs::{Cancel, CancelOutcome, Mode, ModeAsked, ModeState, Retry, RetryOutcome},
-    },
+use crate::store::{
+    Error, Result,
+    verbs::{Cancel, CancelOutcome, Mode, ModeAsked, ModeState, Retry, RetryOutcome},
 };
 
 use super::{

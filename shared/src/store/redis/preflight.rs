@@ -20,7 +20,9 @@ pub(super) async fn check(link: &Link) -> Result<()> {
         Ok(Value::VerbatimString { text, .. }) => text,
         Ok(other) => reply::text(other)?,
         Err(Error::Unsuitable(reason)) if reason.contains("info") => {
-            info!("redis does not let us ask for INFO: version, eviction and persistence are unchecked");
+            info!(
+                "redis does not let us ask for INFO: version, eviction and persistence are unchecked"
+            );
             return Ok(());
         }
         Err(e) => return Err(e),

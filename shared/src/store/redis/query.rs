@@ -78,7 +78,12 @@ async fn look(link: &Link, query: &TaskQuery, below: Option<u64>, missing: usize
                 .priority
                 .map_or(String::new(), |priority| priority.rank().to_string()),
         )
-        .arg(query.workflow_type.as_ref().map_or("", |name| name.as_str()));
+        .arg(
+            query
+                .workflow_type
+                .as_ref()
+                .map_or("", |name| name.as_str()),
+        );
     Items::of(link.ask(Lane::Bulk, Repeat::Safe, &ask).await?)
 }
 

@@ -113,9 +113,7 @@ impl Listener {
                 }
             }
             State::Connecting(connecting) => {
-                let connecting = connecting
-                    .get_mut()
-                    .unwrap_or_else(PoisonError::into_inner);
+                let connecting = connecting.get_mut().unwrap_or_else(PoisonError::into_inner);
                 match connecting.await {
                     Ok(pubsub) => Step::Connected(Box::new(pubsub)),
                     Err(e) => Step::Refused(e),

@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-pub(super) const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const HOUR: Duration = Duration::from_hours(1);
 
 /// A server of its own on a free port, ended with the value.
 pub(super) struct Server {
@@ -49,7 +49,12 @@ impl Server {
             .port();
         let dir = tempfile::tempdir().unwrap();
         match spawn(port, dir.path(), fsync) {
-            Ok(child) => Some(Self { child, port, dir, fsync }),
+            Ok(child) => Some(Self {
+                child,
+                port,
+                dir,
+                fsync,
+            }),
             Err(e) => {
                 println!("SKIPPED: cannot start redis-server ({e}); install it to run this test");
                 None
