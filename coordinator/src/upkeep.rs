@@ -240,6 +240,9 @@ mod tests {
         assert_eq!(pause(&more, renew), SOONEST);
         assert!(pause(&Swept::default(), renew) >= EVERY.mul_f64(0.8));
         let brisk = Duration::from_millis(300);
-        assert!(pause(&Swept::default(), brisk) < brisk / 2, "well below an outage");
+        assert!(
+            pause(&Swept::default(), brisk) < brisk / 2,
+            "well below an outage"
+        );
     }
 }

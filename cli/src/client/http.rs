@@ -14,7 +14,7 @@ use super::usage;
 
 /// Longer than any long poll that these commands ask for (20 s), so that only
 /// a silent coordinator runs into it.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+const ANSWER_WITHIN: Duration = Duration::from_mins(1);
 
 /// A coordinator somewhere.
 #[derive(Debug)]
