@@ -13,6 +13,8 @@ mod bundle;
 mod classify;
 mod prepare;
 
+use std::time::Duration;
+
 use shared::{
     broker::Delivery,
     fault::{self, Point},
@@ -20,9 +22,15 @@ use shared::{
     store::verbs::{ClaimTicket, Claimed, Granted, RunRef},
     wire::Ticket,
 };
+use tokio::time::sleep;
 use tracing::{Span, debug, info_span, warn};
 
 use crate::{gate::Permit, leases::Held, registry::Entry, service::Core};
+
+/// After the store refused a claim: it refuses the next one, too, and nobody
+/// is to get and give back the same slip in a loop. Short enough to notice at
+/// once when somebody has mended it.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
 /// A slip in hand, with a fresh token for each ticket.
 struct Fetched {
@@ -80,9 +88,18 @@ fn decode(delivery: Delivery) -> Fetched {
 async fn claim(core: &Core, fetched: Fetched) -> Option<Leased> {
     let Fetched { delivery, tickets } = fetched;
     let outcomes = tokio::select! {
-        outcomes = core.ledger.claim(tickets.clone()) => outcomes?,
+        outcomes = core.ledger.claim(tickets.clone()) => outcomes,
         // Without an answer there is nothing to run or to report.
         () = core.hurrying.cancelled() => return None,
+    };
+    let Some(outcomes) = outcomes else {
+        // First, so that another worker, perhaps of another version, tries it.
+        drop(delivery);
+        tokio::select! {
+            () = sleep(REFUSED_PAUSE) => {}
+            () = core.draining.cancelled() => {}
+        }
+        return None;
     };
     let mut runs = Vec::with_capacity(tickets.len());
     for (ticket, outcome) in tickets.iter().zip(outcomes) {
