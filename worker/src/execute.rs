@@ -22,7 +22,7 @@ use shared::{
     store::verbs::{ClaimTicket, Claimed, Granted, RunRef},
     wire::Ticket,
 };
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::{Span, debug, info_span, warn};
 
 use crate::{gate::Permit, leases::Held, registry::Entry, service::Core};
@@ -87,6 +87,7 @@ fn decode(delivery: Delivery) -> Fetched {
 /// slip is given back.
 async fn claim(core: &Core, fetched: Fetched) -> Option<Leased> {
     let Fetched { delivery, tickets } = fetched;
+    let asked = Instant::now();
     let outcomes = tokio::select! {
         outcomes = core.ledger.claim(tickets.clone()) => outcomes,
         // Without an answer there is nothing to run or to report.
@@ -104,7 +105,7 @@ async fn claim(core: &Core, fetched: Fetched) -> Option<Leased> {
     let mut runs = Vec::with_capacity(tickets.len());
     for (ticket, outcome) in tickets.iter().zip(outcomes) {
         match outcome {
-            Claimed::Granted(granted) => runs.push(ready(core, ticket, granted)),
+            Claimed::Granted(granted) => runs.push(ready(core, ticket, granted, asked)),
             Claimed::Held => debug!(task_id = %ticket.task, "the task may not start now"),
             Claimed::Stale => {
                 core.figures.duplicate();
@@ -119,7 +120,7 @@ async fn claim(core: &Core, fetched: Fetched) -> Option<Leased> {
     Some(Leased { delivery, runs })
 }
 
-fn ready(core: &Core, ticket: &ClaimTicket, granted: Box<Granted>) -> Ready {
+fn ready(core: &Core, ticket: &ClaimTicket, granted: Box<Granted>, asked: Instant) -> Ready {
     let run = RunRef {
         task: ticket.task,
         token: ticket.token,
@@ -132,7 +133,7 @@ fn ready(core: &Core, ticket: &ClaimTicket, granted: Box<Granted>) -> Ready {
         attempt = granted.attempt
     );
     Ready {
-        held: core.leases.hold(run),
+        held: core.leases.hold(run, asked),
         granted,
         span,
     }

@@ -259,7 +259,10 @@ mod tests {
             vec![submission(1, 10), submission(2, 1 << 20), submission(3, 10)],
         );
         assert!(heard[0].is_err(), "it may be lost: {:?}", heard[0]);
-        assert!(matches!(heard[1], Err(Error::Full(_) | Error::Unavailable(_))));
+        assert!(matches!(
+            heard[1],
+            Err(Error::Full(_) | Error::Unavailable(_))
+        ));
         most(&core, 1 << 20);
         // Whoever got no answer asks again, and every task is then there once.
         for answer in group(&mut core, (1..=3).map(|n| submission(n, 10)).collect()) {

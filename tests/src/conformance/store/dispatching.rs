@@ -239,16 +239,16 @@ pub async fn a_crowded_route_hides_no_other(backend: &dyn Backend) {
     lab.dispatch(NONE).await;
     lab.submit(Ask::of("t.b")).await;
     lab.dispatch(NONE).await;
-    let overdue = lab
-        .sweep(Sweep {
-            limit: 3,
-            ..calm()
-        })
-        .await
-        .overdue;
+    let overdue = lab.sweep(Sweep { limit: 3, ..calm() }).await.overdue;
     let counted: Vec<_> = overdue
         .iter()
-        .map(|overdue| (overdue.route.workflow_type.as_str(), overdue.tasks, overdue.slips))
+        .map(|overdue| {
+            (
+                overdue.route.workflow_type.as_str(),
+                overdue.tasks,
+                overdue.slips,
+            )
+        })
         .collect();
     assert_eq!(counted, [("t.a", 3, 4), ("t.b", 1, 1)]);
 }
