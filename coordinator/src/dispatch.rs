@@ -212,7 +212,11 @@ async fn take(app: &App, windows: Windows) -> Taken {
             Ok(taken) => return taken,
             Err(_) if app.stopping.is_cancelled() => return Taken::default(),
             Err(error) => {
-                debug!(%error, "cannot take ready tasks");
+                if error.is_transient() {
+                    debug!(%error, "cannot take ready tasks");
+                } else {
+                    warn!(%error, "the store refuses to hand out ready tasks; nothing is dispatched");
+                }
                 tokio::time::sleep(crate::upkeep::jittered(pause)).await;
                 pause = (pause * 2).min(BACK_OFF.1);
             }

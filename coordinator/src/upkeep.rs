@@ -3,8 +3,8 @@
 //!
 //! Invariant: idempotent and cheap; every replica does all of it. A slip is
 //! published again only while the broker holds fewer than the store believes
-//! (or after ten minutes, whatever the broker says): a gated fleet must not be
-//! flooded with copies.
+//! (or after ten minutes, unless the broker holds many times as many): a gated
+//! fleet must not be flooded with copies.
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,8 +31,15 @@ const AWAY: Duration = Duration::from_secs(2);
 const LIMIT: u32 = 500;
 /// Lapses while alone after which a task fails.
 const LAPSE_CAP: u32 = 5;
-/// Overdue for so long, a slip is published again whatever the broker says.
+/// Overdue for so long, a slip is published again although the broker holds as
+/// many as it should: some of those may be copies, or of tasks that ended.
 const DESPITE_DEPTH: Duration = Duration::from_mins(10);
+/// But not while the broker holds so many times as many: without workers the
+/// copies of copies would fill it. A fleet that works drains them in a moment.
+const MOST_COPIES: u64 = 8;
+/// How long the broker may take to say a depth. A broker that hangs must not
+/// hold up the sweep for as long as an outage: then no lease would ever lapse.
+const DEPTH_PATIENCE: Duration = Duration::from_secs(2);
 /// More than a route can hold: its window is far smaller.
 const ALL: u32 = 100_000;
 
@@ -97,10 +104,24 @@ async fn sweep(app: &App) -> store::Result<Swept> {
     if swept.due + swept.takes_lapsed + swept.leases_lapsed > 0 {
         app.bells.ready.notify_one();
     }
+    let mut answers = true;
     for overdue in &swept.overdue {
-        republish(app, overdue).await?;
+        // One wait a sweep is enough to know that the broker hangs.
+        let depth = if answers {
+            in_time(app.broker.depth(&overdue.route)).await
+        } else {
+            None
+        };
+        answers = depth.is_some();
+        republish(app, overdue, depth).await?;
     }
     Ok(swept)
+}
+
+/// What the broker says, if it says it in time.
+async fn in_time<T, E>(answer: impl Future<Output = Result<T, E>>) -> Option<T> {
+    let answer = tokio::time::timeout(DEPTH_PATIENCE, answer).await;
+    answer.ok().and_then(Result::ok)
 }
 
 fn tell(swept: &Swept) {
@@ -125,13 +146,13 @@ fn tell(swept: &Swept) {
 }
 
 /// Makes overdue tasks of a route ready again, as many as are missing.
-async fn republish(app: &App, overdue: &Overdue) -> store::Result<()> {
+async fn republish(app: &App, overdue: &Overdue, depth: Option<u64>) -> store::Result<()> {
     let route = &overdue.route;
     // A broker that cannot say has lost nothing yet: wait for it.
-    let depth = app.broker.depth(route).await.ok();
     let missing = depth.map_or(0, |depth| missing_tasks(overdue, depth));
+    let despite = if is_flooded(overdue, depth) { 0 } else { LIMIT };
     let mut again = 0;
-    for (limit, overdue_by) in [(missing, Duration::ZERO), (LIMIT, DESPITE_DEPTH)] {
+    for (limit, overdue_by) in [(missing, Duration::ZERO), (despite, DESPITE_DEPTH)] {
         if limit > 0 {
             again += requeue(app, route, limit, Some(overdue_by)).await?;
         }
@@ -140,6 +161,12 @@ async fn republish(app: &App, overdue: &Overdue) -> store::Result<()> {
         info!(%route, tasks = again, depth, believed = overdue.slips, "slips are published again");
     }
     Ok(())
+}
+
+/// Whether the broker holds so many slips that further copies help nobody.
+fn is_flooded(overdue: &Overdue, depth: Option<u64>) -> bool {
+    let most = u64::from(overdue.slips) * MOST_COPIES;
+    depth.is_some_and(|depth| depth >= most)
 }
 
 /// How many overdue tasks' slips are missing from the broker: the share of the
@@ -194,7 +221,7 @@ async fn refill(app: &App) -> store::Result<()> {
     let waiting = counts.by_route.into_iter().filter(|(_, n)| n.pending > 0);
     for ((workflow_type, priority), _) in waiting {
         let route = Route::new(workflow_type, priority);
-        if app.broker.depth(&route).await.is_ok_and(|depth| depth == 0) {
+        if in_time(app.broker.depth(&route)).await == Some(0) {
             let again = requeue(app, &route, ALL, None).await?;
             if again > 0 {
                 info!(%route, tasks = again, "the queue is empty after a reconnection; publishing again");
@@ -226,6 +253,23 @@ mod tests {
         assert_eq!(missing_tasks(&overdue(64, 2), 1), 32, "bundles");
         assert_eq!(missing_tasks(&overdue(2, 10), 0), 2);
         assert_eq!(missing_tasks(&overdue(5, 0), 0), 0);
+    }
+
+    #[test]
+    fn copies_of_copies_do_not_fill_the_broker() {
+        assert!(!is_flooded(&overdue(10, 10), None));
+        assert!(!is_flooded(&overdue(10, 10), Some(79)));
+        assert!(is_flooded(&overdue(10, 10), Some(80)));
+        assert!(!is_flooded(&overdue(64, 2), Some(2)), "bundles");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broker_that_hangs_does_not_hold_up_the_sweep() {
+        let asked = tokio::time::Instant::now();
+        let never = std::future::pending::<Result<u64, ()>>();
+        assert_eq!(in_time(never).await, None);
+        assert!(asked.elapsed() < crate::Options::new(([127, 0, 0, 1], 0).into()).renew);
+        assert_eq!(in_time(async { Ok::<_, ()>(3) }).await, Some(3));
     }
 
     #[test]

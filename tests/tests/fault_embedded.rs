@@ -51,6 +51,23 @@ fn killed_with_tasks_in_every_state() -> Result<()> {
     })
 }
 
+/// Too many runs that cannot be stopped: the process asks its supervisor for a fresh one, instead of accepting work that
+/// nobody runs.
+#[test]
+fn ends_when_its_worker_does() -> Result<()> {
+    Fleet::run(Options::embedded(), |fleet| {
+        let api = fleet.api();
+        let limits = json!({"timeout_ms": 300, "retry": {"max_attempts": 1}});
+        for _ in 0..8 {
+            let hang = with(task("diagnostic.hang", &json!({})), &limits);
+            api.accept(&hang)?;
+        }
+        let ended = fleet.coordinators[0].process.wait_exit(SOON)?;
+        ensure!(ended.code() == Some(75), "{ended}");
+        Ok(())
+    })
+}
+
 /// Each life is killed as soon as it has done something; accepted work survives all of them.
 #[test]
 fn killed_five_times_in_a_row() -> Result<()> {

@@ -5,7 +5,8 @@
 //! and the batches grow exactly as the store becomes the bottleneck.
 //!
 //! Invariant: answers come back in the order of the questions, each to its own
-//! caller; a failure goes to every caller of that batch.
+//! caller. A store that is away fails every caller of the batch; one question
+//! that the store refuses fails no other caller than its own.
 
 use std::{future::Future, sync::Arc};
 
@@ -62,7 +63,7 @@ struct Job<Q, A> {
     reply: oneshot::Sender<Result<Vec<A>, Failure>>,
 }
 
-impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
+impl<Q: Clone + Send + Sync + 'static, A: Send + 'static> Batcher<Q, A> {
     /// Starts the loop that makes the calls. It ends with the batcher.
     pub(crate) fn start<F>(
         tasks: &Tasks,
@@ -94,6 +95,7 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
 
 async fn pump<Q, A, F>(mut jobs: mpsc::Receiver<Job<Q, A>>, call: impl Fn(Vec<Q>) -> F)
 where
+    Q: Clone,
     F: Future<Output = Result<Vec<A>, Failure>>,
 {
     let mut carried = None;
@@ -131,48 +133,60 @@ fn gather<Q, A>(
     (batch, None)
 }
 
-async fn answer<Q, A, F>(batch: Vec<Job<Q, A>>, call: &impl Fn(Vec<Q>) -> F)
+async fn answer<Q, A, F>(batch: Jobs<Q, A>, call: &impl Fn(Vec<Q>) -> F)
+where
+    Q: Clone,
+    F: Future<Output = Result<Vec<A>, Failure>>,
+{
+    let batch = match <[Job<Q, A>; 1]>::try_from(batch) {
+        Ok([alone]) => {
+            // A caller that was dropped meanwhile has no use for its answers.
+            alone.reply.send(ask(alone.items, call).await).ok();
+            return;
+        }
+        Err(batch) => batch,
+    };
+    let items = batch.iter().flat_map(|job| job.items.iter().cloned());
+    match ask(items.collect(), call).await {
+        Ok(answers) => {
+            let mut answers = answers.into_iter();
+            for job in batch {
+                let own = answers.by_ref().take(job.items.len()).collect();
+                job.reply.send(Ok(own)).ok();
+            }
+        }
+        Err(failure) if failure.transient => {
+            for job in batch {
+                job.reply.send(Err(failure.clone())).ok();
+            }
+        }
+        // Something in it cannot be served, now or later: only whoever asked
+        // for that is to hear it. Every verb may be asked again.
+        Err(_) => {
+            for job in batch {
+                job.reply.send(ask(job.items, call).await).ok();
+            }
+        }
+    }
+}
+
+async fn ask<Q, A, F>(items: Vec<Q>, call: &impl Fn(Vec<Q>) -> F) -> Result<Vec<A>, Failure>
 where
     F: Future<Output = Result<Vec<A>, Failure>>,
 {
-    let mut callers = Vec::with_capacity(batch.len());
-    let mut all = Vec::new();
-    for job in batch {
-        callers.push((job.items.len(), job.reply));
-        if all.is_empty() {
-            all = job.items;
-        } else {
-            all.extend(job.items);
-        }
+    let asked = items.len();
+    let answers = call(items).await?;
+    if answers.len() == asked {
+        return Ok(answers);
     }
-    let asked = all.len();
-    let answers = call(all).await.and_then(|answers| {
-        if answers.len() == asked {
-            return Ok(answers);
-        }
-        Err(Failure {
-            transient: false,
-            message: format!(
-                "the store gave {} answers to {asked} questions",
-                answers.len()
-            )
-            .into(),
-        })
-    });
-    match answers {
-        Ok(answers) => {
-            let mut answers = answers.into_iter();
-            for (count, reply) in callers {
-                // A caller that was dropped meanwhile has no use for it.
-                reply.send(Ok(answers.by_ref().take(count).collect())).ok();
-            }
-        }
-        Err(failure) => {
-            for (_, reply) in callers {
-                reply.send(Err(failure.clone())).ok();
-            }
-        }
-    }
+    let message = format!(
+        "the store gave {} answers to {asked} questions",
+        answers.len()
+    );
+    Err(Failure {
+        transient: false,
+        message: message.into(),
+    })
 }
 
 #[cfg(test)]
@@ -233,6 +247,25 @@ mod tests {
         let (batcher, _) = doubling(&tasks, &turns);
         assert!(batcher.call(vec![13], 0).await.is_err());
         assert_eq!(batcher.call(vec![5], 0).await.unwrap(), [10]);
+    }
+
+    #[tokio::test]
+    async fn a_refused_question_fails_no_other_caller() {
+        let (tasks, turns) = (Tasks::new(), Arc::new(Semaphore::new(10)));
+        let (batcher, seen) = doubling(&tasks, &turns);
+        let calls = [vec![1], vec![2], vec![13], vec![4, 5]].map(|items| batcher.call(items, 0));
+        let answers = futures_util::future::join_all(calls).await;
+        let [first, second, refused, last] = &answers[..] else {
+            panic!("four answers: {answers:?}")
+        };
+        assert!(refused.is_err());
+        assert_eq!(first.as_ref().unwrap(), &[2]);
+        assert_eq!(second.as_ref().unwrap(), &[4]);
+        assert_eq!(last.as_ref().unwrap(), &[8, 10]);
+        assert!(
+            seen.lock().unwrap().iter().any(|size| *size > 1),
+            "they travelled together first"
+        );
     }
 
     #[tokio::test]

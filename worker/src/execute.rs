@@ -13,6 +13,8 @@ mod bundle;
 mod classify;
 mod prepare;
 
+use std::time::Duration;
+
 use shared::{
     broker::Delivery,
     fault::{self, Point},
@@ -20,9 +22,15 @@ use shared::{
     store::verbs::{ClaimTicket, Claimed, Granted, RunRef},
     wire::Ticket,
 };
+use tokio::time::{Instant, sleep};
 use tracing::{Span, debug, info_span, warn};
 
 use crate::{gate::Permit, leases::Held, registry::Entry, service::Core};
+
+/// After the store refused a claim: it refuses the next one, too, and nobody
+/// is to get and give back the same slip in a loop. Short enough to notice at
+/// once when somebody has mended it.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
 /// A slip in hand, with a fresh token for each ticket.
 struct Fetched {
@@ -79,15 +87,25 @@ fn decode(delivery: Delivery) -> Fetched {
 /// slip is given back.
 async fn claim(core: &Core, fetched: Fetched) -> Option<Leased> {
     let Fetched { delivery, tickets } = fetched;
+    let asked = Instant::now();
     let outcomes = tokio::select! {
-        outcomes = core.ledger.claim(tickets.clone()) => outcomes?,
+        outcomes = core.ledger.claim(tickets.clone()) => outcomes,
         // Without an answer there is nothing to run or to report.
         () = core.hurrying.cancelled() => return None,
+    };
+    let Some(outcomes) = outcomes else {
+        // First, so that another worker, perhaps of another version, tries it.
+        drop(delivery);
+        tokio::select! {
+            () = sleep(REFUSED_PAUSE) => {}
+            () = core.draining.cancelled() => {}
+        }
+        return None;
     };
     let mut runs = Vec::with_capacity(tickets.len());
     for (ticket, outcome) in tickets.iter().zip(outcomes) {
         match outcome {
-            Claimed::Granted(granted) => runs.push(ready(core, ticket, granted)),
+            Claimed::Granted(granted) => runs.push(ready(core, ticket, granted, asked)),
             Claimed::Held => debug!(task_id = %ticket.task, "the task may not start now"),
             Claimed::Stale => {
                 core.figures.duplicate();
@@ -102,7 +120,7 @@ async fn claim(core: &Core, fetched: Fetched) -> Option<Leased> {
     Some(Leased { delivery, runs })
 }
 
-fn ready(core: &Core, ticket: &ClaimTicket, granted: Box<Granted>) -> Ready {
+fn ready(core: &Core, ticket: &ClaimTicket, granted: Box<Granted>, asked: Instant) -> Ready {
     let run = RunRef {
         task: ticket.task,
         token: ticket.token,
@@ -115,7 +133,7 @@ fn ready(core: &Core, ticket: &ClaimTicket, granted: Box<Granted>) -> Ready {
         attempt = granted.attempt
     );
     Ready {
-        held: core.leases.hold(run),
+        held: core.leases.hold(run, asked),
         granted,
         span,
     }

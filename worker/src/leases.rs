@@ -84,14 +84,18 @@ impl Leases {
         }
     }
 
-    /// Holds a lease that was just granted.
-    pub(crate) fn hold(self: &Arc<Self>, run: RunRef) -> Held {
+    /// Holds a lease that was granted at `asked` or later: when a claim was
+    /// asked for several times, nobody knows which of them the store heard.
+    pub(crate) fn hold(self: &Arc<Self>, run: RunRef, asked: Instant) -> Held {
         let token = run.token;
         let lease = Arc::new(Lease {
             run,
             tether: Arc::default(),
-            renewed: AtomicU64::new(self.now()),
+            renewed: AtomicU64::new(self.at(asked)),
         });
+        if asked.elapsed() >= LOOK {
+            self.hurry.notify_one();
+        }
         self.locked().insert(token, Arc::clone(&lease));
         Held {
             lease,
@@ -152,9 +156,13 @@ impl Leases {
         self.locked().values().cloned().collect()
     }
 
-    /// Milliseconds since this table began, at least 1: 0 means "in doubt".
     fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis())
+        self.at(Instant::now())
+    }
+
+    /// Milliseconds since this table began, at least 1: 0 means "in doubt".
+    fn at(&self, time: Instant) -> u64 {
+        u64::try_from(time.saturating_duration_since(self.began).as_millis())
             .unwrap_or(u64::MAX)
             .max(1)
     }
@@ -238,7 +246,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_lease_is_due_by_age_by_progress_and_by_doubt() {
         let table = Arc::new(Leases::new());
-        let (old, told) = (table.hold(run(1)), table.hold(run(2)));
+        let began = Instant::now();
+        let (old, told) = (table.hold(run(1), began), table.hold(run(2), began));
         let every = Duration::from_secs(5);
         assert!(table.due(every).is_empty());
         crate::handler::Control::new(Arc::clone(told.tether())).progress(0.5, "half");
@@ -250,5 +259,15 @@ mod tests {
         assert_eq!(table.due(every).len(), 2);
         drop(old);
         assert_eq!(table.tasks(), [told.run().task]);
+    }
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_may_be_old_is_renewed_at_once() {
+        let table = Arc::new(Leases::new());
+        let asked = Instant::now();
+        tokio::time::advance(Duration::from_secs(18)).await;
+        let _late = table.hold(run(1), asked);
+        let hurried = tokio::time::timeout(Duration::from_millis(1), table.hurry.notified());
+        assert!(hurried.await.is_ok(), "nobody waits for the next look");
+        assert_eq!(table.due(Duration::from_secs(5)).len(), 1);
     }
 }

@@ -44,12 +44,16 @@ impl Embedded {
     }
 }
 
-/// Runs until SIGTERM or SIGINT.
+/// Runs until SIGTERM or SIGINT, or until the worker wants a fresh process:
+/// without it, what is accepted would never run.
 pub(crate) fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     runtime()?.block_on(async {
         let embedded = Embedded::start(configuration).await?;
         tracing::info!(address = %embedded.address(), "serving");
-        signals::asked_to_end().await?;
+        tokio::select! {
+            asked = signals::asked_to_end() => asked?,
+            _ = embedded.worker.drained() => {}
+        }
         Ok(ExitCode::from(embedded.end().await))
     })
 }

@@ -64,7 +64,8 @@ macro_rules! store_suite {
                 a_retry_delay_is_waited_for;
             dispatching: a_nonce_asked_again_takes_nothing_new, priorities_are_strict, windows_hold,
                 tenants_and_types_take_turns, a_take_that_lapsed_is_ready_again, published_after_the_claim_is_stale,
-                overdue_slips_are_counted_and_requeued, bundles_count_as_one_slip, nothing_is_taken_while_paused,
+                overdue_slips_are_counted_and_requeued, a_crowded_route_hides_no_other,
+                bundles_count_as_one_slip, nothing_is_taken_while_paused,
                 an_expired_task_is_not_taken, the_learned_run_time_travels;
             cancelling: a_pending_cancel_ends_at_once, success_beats_cancel, any_other_end_becomes_cancelled,
                 a_cancel_is_heard_at_the_renewal;

@@ -84,6 +84,28 @@ async fn a_run_that_ends_while_the_store_is_away_is_committed_when_it_is_back() 
 }
 
 #[tokio::test]
+async fn a_slip_whose_claim_is_refused_does_not_go_round_in_a_loop() {
+    let stand = Stand::new(1);
+    let options = Options {
+        concurrency: 1,
+        ..Stand::options()
+    };
+    let (store, _worker) = unsteady(&stand, options).await;
+    store.refuse("claim");
+    let id = stand
+        .submit_one(Job::new("diagnostic.noop", json!({})))
+        .await;
+    assert!(until(async || store.refusals("claim") >= 3).await);
+    let times = store.relent("claim");
+    for pair in times.windows(2) {
+        let pause = pair[1] - pair[0];
+        assert!(pause >= Duration::from_millis(900), "{pause:?}");
+    }
+    assert_eq!(stand.ended(id).await.attempt, 1);
+    stand.end().await;
+}
+
+#[tokio::test]
 async fn a_drain_ends_in_bounded_time_although_the_store_is_away() {
     let stand = Stand::new(1);
     let (store, worker) = unsteady(&stand, Stand::options()).await;

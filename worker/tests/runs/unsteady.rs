@@ -1,5 +1,5 @@
-//! A store that is away when told to be, or executes a verb and loses its
-//! answer.
+//! A store that is away or refuses when told to, or executes a verb and loses
+//! its answer.
 //!
 //! Invariant: what is executed is executed by the real store behind it.
 
@@ -9,6 +9,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use async_trait::async_trait;
@@ -32,6 +33,7 @@ pub(crate) struct Unsteady {
     real: Arc<dyn Store>,
     away: AtomicBool,
     losing: Mutex<HashMap<&'static str, u32>>,
+    refused: Mutex<HashMap<&'static str, Vec<Instant>>>,
 }
 
 impl Unsteady {
@@ -40,6 +42,7 @@ impl Unsteady {
             real,
             away: AtomicBool::new(false),
             losing: Mutex::default(),
+            refused: Mutex::default(),
         })
     }
 
@@ -53,12 +56,32 @@ impl Unsteady {
         self.losing.lock().unwrap().insert(verb, answers);
     }
 
+    /// From now on this verb is refused for good.
+    pub(crate) fn refuse(&self, verb: &'static str) {
+        self.refused.lock().unwrap().insert(verb, Vec::new());
+    }
+
+    /// From now on no verb is refused. When `verb` was.
+    pub(crate) fn relent(&self, verb: &'static str) -> Vec<Instant> {
+        let mut refused = std::mem::take(&mut *self.refused.lock().unwrap());
+        refused.remove(verb).unwrap_or_default()
+    }
+
+    /// How often this verb was refused.
+    pub(crate) fn refusals(&self, verb: &'static str) -> usize {
+        self.refused.lock().unwrap().get(verb).map_or(0, Vec::len)
+    }
+
     /// Whether every answer that was to be lost is lost.
     pub(crate) fn lost_all(&self) -> bool {
         self.losing.lock().unwrap().values().all(|left| *left == 0)
     }
 
-    fn before(&self) -> Result<()> {
+    fn before(&self, verb: &'static str) -> Result<()> {
+        if let Some(times) = self.refused.lock().unwrap().get_mut(verb) {
+            times.push(Instant::now());
+            return Err(Error::Corrupt("it was told to refuse".into()));
+        }
         if self.away.load(Ordering::SeqCst) {
             return Err(Error::Unavailable("it was told to be away".into()));
         }
@@ -81,7 +104,7 @@ macro_rules! pass_on {
         #[async_trait]
         impl Store for Unsteady {
             $(async fn $verb(&self, $($argument: $kind),*) -> Result<$answer> {
-                self.before()?;
+                self.before(stringify!($verb))?;
                 let answer = self.real.$verb($($argument),*).await?;
                 self.after(stringify!($verb), answer)
             })*

@@ -48,6 +48,9 @@ pub(super) struct Core {
     pub(super) next_seq: i64,
     /// When this boot swept last.
     pub(super) last_sweep: Option<Stamp>,
+    /// Rows and memory may differ, because a rollback took more or less with
+    /// it than one verb: everything is read again before the next verb.
+    in_doubt: bool,
 }
 
 /// How a task ends.
@@ -76,6 +79,7 @@ impl Core {
             learned: facts::learned(&db)?,
             next_seq: facts::next_seq(&db)?,
             last_sweep: None,
+            in_doubt: false,
             db,
         })
     }
@@ -168,20 +172,34 @@ impl Core {
     }
 
     /// A verb failed, and its savepoint is rolled back: memory follows.
-    pub(super) fn undo_verb(&mut self, mark: usize) -> Result<()> {
+    pub(super) fn undo_verb(&mut self, mark: usize) {
         self.tally.undo(mark);
         self.news.undo_verb();
-        self.reload()
+        self.in_doubt |= self.reload().is_err();
+    }
+
+    /// A rollback did not go as asked. SQLite ends the whole transaction by
+    /// itself where a full disk or a failing one stops a statement; what the
+    /// group did before is gone then, and what it does after is committed verb
+    /// by verb.
+    pub(super) fn doubt(&mut self) {
+        self.in_doubt = true;
     }
 
     /// The group's COMMIT succeeded or failed: memory follows.
-    pub(super) fn settle_group(&mut self, committed: bool) -> Result<()> {
-        if committed {
-            self.tally.forget_changes();
-            return Ok(());
+    pub(super) fn settle_group(&mut self, committed: bool) {
+        self.tally.forget_changes();
+        self.in_doubt |= !committed;
+    }
+
+    /// Counts the rows again if they may differ from memory.
+    pub(super) fn dispel_doubt(&mut self) -> Result<()> {
+        if self.in_doubt {
+            self.reload()?;
+            self.tally = Tally::load(&self.db)?;
+            self.in_doubt = false;
         }
-        self.tally.undo(0);
-        self.reload()
+        Ok(())
     }
 
     /// Reads again what a rollback may have changed and is small.

@@ -1,7 +1,8 @@
 //! How many tasks are where, by lane, kept in memory beside the rows.
 //!
-//! Invariant: equal to a count over the rows whenever no verb is under way; a
-//! verb or group that is rolled back takes its changes here back as well.
+//! Invariant: equal to a count over the rows whenever no verb is under way. A
+//! verb that is rolled back takes its changes here back as well; after a group
+//! that is rolled back the rows are counted again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -176,7 +177,7 @@ impl Tally {
         self.unsaved.clear();
     }
 
-    /// The group is committed: nothing can be taken back any more.
+    /// The group is over: nothing can be taken back any more.
     pub(super) fn forget_changes(&mut self) {
         self.changes.clear();
     }

@@ -3,7 +3,7 @@
 //!
 //! Invariant: idempotent; a lease ends here and nowhere else.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use rusqlite::{ToSql, params};
 
@@ -213,36 +213,47 @@ fn remove(core: &mut Core, task: &Record) -> Result<()> {
     Ok(())
 }
 
+/// Counted per route, so that a route with many late slips (its workers are
+/// busy) hides no other whose slips are lost.
 fn overdue(core: &Core, sweep: &Sweep) -> Result<Vec<Overdue>> {
-    let late = lapsed(core, TaskState::Queued, sweep)?;
-    let mut routes: BTreeMap<Lane, u32> = BTreeMap::new();
-    for task in late {
-        let route = Lane {
-            tenant: 0,
-            ..task.lane
-        };
-        *routes.entry(route).or_default() += 1;
-    }
+    let mut statement = core
+        .db
+        .prepare_cached(
+            "SELECT 0, type, priority, count(*) FROM task INDEXED BY task_deadline \
+             WHERE state = 'Q' AND deadline <= ?1 GROUP BY 2, 3",
+        )
+        .map_err(fault)?;
+    let routes: Vec<(Lane, i64)> = statement
+        .query_map([core.now.micros()], |row| {
+            Ok((records::lane(row, 0)?, row.get(3)?))
+        })
+        .and_then(Iterator::collect)
+        .map_err(fault)?;
     let mut found = Vec::with_capacity(routes.len());
     for (lane, tasks) in routes {
-        let weight: i64 = core
-            .db
-            .prepare_cached(
-                "SELECT coalesce(sum(slip), 0) FROM task INDEXED BY task_deadline \
-                 WHERE state = 'Q' AND deadline IS NOT NULL AND type = ?1 AND priority = ?2",
-            )
-            .and_then(|mut statement| {
-                statement.query_row(params![lane.kind, lane.priority.rank()], |row| row.get(0))
-            })
-            .map_err(fault)?;
-        let slips = (weight + SLIP - 1) / SLIP;
         found.push(Overdue {
             route: core.names.route(lane)?,
-            tasks,
-            slips: u32::try_from(slips).unwrap_or(u32::MAX),
+            tasks: u32::try_from(tasks).map_or(sweep.limit, |tasks| tasks.min(sweep.limit)),
+            slips: slips(core, lane)?,
         });
     }
+    found.sort_unstable_by(|a, b| a.route.cmp(&b.route));
     Ok(found)
+}
+
+/// The slips of a lane's route that are believed published and unclaimed.
+fn slips(core: &Core, lane: Lane) -> Result<u32> {
+    let weight: i64 = core
+        .db
+        .prepare_cached(
+            "SELECT coalesce(sum(slip), 0) FROM task INDEXED BY task_deadline \
+             WHERE state = 'Q' AND deadline IS NOT NULL AND type = ?1 AND priority = ?2",
+        )
+        .and_then(|mut statement| {
+            statement.query_row(params![lane.kind, lane.priority.rank()], |row| row.get(0))
+        })
+        .map_err(fault)?;
+    Ok(u32::try_from((weight + SLIP - 1) / SLIP).unwrap_or(u32::MAX))
 }
 
 fn next_due(core: &Core) -> Result<Option<Duration>> {

@@ -111,6 +111,7 @@ fn perform(core: &mut Core, first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<S
 }
 
 fn in_savepoint<T>(core: &mut Core, verb: impl FnOnce(&mut Core) -> Result<T>) -> Result<T> {
+    core.dispel_doubt()?;
     run(core, "SAVEPOINT verb")?;
     let mark = core.begin_verb();
     let done = verb(core).and_then(|answer| {
@@ -119,9 +120,11 @@ fn in_savepoint<T>(core: &mut Core, verb: impl FnOnce(&mut Core) -> Result<T>) -
         Ok(answer)
     });
     if done.is_err() {
-        let undone = run(core, "ROLLBACK TO verb").and_then(|()| run(core, "RELEASE verb"));
-        core.undo_verb(mark)?;
-        undone?;
+        if let Err(error) = run(core, "ROLLBACK TO verb").and_then(|()| run(core, "RELEASE verb")) {
+            error!(%error, "a verb failed and took its whole group along");
+            core.doubt();
+        }
+        core.undo_verb(mark);
     }
     done
 }
@@ -129,14 +132,14 @@ fn in_savepoint<T>(core: &mut Core, verb: impl FnOnce(&mut Core) -> Result<T>) -
 fn commit(core: &mut Core) -> Result<()> {
     let done = run(core, "COMMIT");
     if let Err(error) = &done {
-        error!(%error, "a commit failed; nothing of its group is stored");
+        error!(%error, "a commit failed; whoever asked must ask again");
         if !core.db.is_autocommit()
             && let Err(error) = run(core, "ROLLBACK")
         {
             error!(%error, "cannot roll back");
         }
     }
-    core.settle_group(done.is_ok())?;
+    core.settle_group(done.is_ok());
     done
 }
 
@@ -146,4 +149,127 @@ fn run(core: &Core, sql: &str) -> Result<()> {
         .and_then(|mut statement| statement.execute([]))
         .map(|_| ())
         .map_err(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Arc};
+
+    use super::*;
+    use crate::{
+        clock::SystemClock,
+        model::{
+            Json, Nonce, OnDependencyFailure, Priority, RetryPolicy, TaskId, TaskSpec, TenantId,
+        },
+        store::{
+            sqlite::{dispatch, schema, submit},
+            verbs::{NewTask, Submission, Submitted, Take, Windows},
+        },
+    };
+
+    fn submission(n: u8, bytes: usize) -> Submission {
+        let spec = TaskSpec {
+            tenant: TenantId::default(),
+            workflow_type: "diagnostic.echo".parse().unwrap(),
+            priority: Priority::Medium,
+            depends_on: Vec::new(),
+            reads: Vec::new(),
+            on_dependency_failure: OnDependencyFailure::Cancel,
+            retry: RetryPolicy::default(),
+            timeout_ms: 1000,
+            run_at: None,
+            expires_at: None,
+            correlation_id: format!("c-{n}"),
+            labels: BTreeMap::new(),
+            traceparent: None,
+        };
+        Submission {
+            tenant: TenantId::default(),
+            tasks: vec![NewTask {
+                id: TaskId::from_bytes([n; 16]),
+                spec,
+                input: Json::from_text(format!("\"{}\"", "x".repeat(bytes))),
+            }],
+            idempotency: None,
+        }
+    }
+
+    type Answer = oneshot::Receiver<Result<Submitted>>;
+
+    fn asked(submission: Submission) -> (Job, Answer) {
+        let (answer, answered) = oneshot::channel();
+        let verb = move |core: &mut Core| submit::submit(core, &submission);
+        (job(verb, answer), answered)
+    }
+
+    /// Performs these as one group and returns what each asker heard.
+    fn group(core: &mut Core, submissions: Vec<Submission>) -> Vec<Result<Submitted>> {
+        let (jobs, mut queue) = mpsc::channel(GROUP);
+        let mut answers = Vec::new();
+        for submission in submissions {
+            let (job, answered) = asked(submission);
+            assert!(jobs.try_send(job).is_ok(), "there is room");
+            answers.push(answered);
+        }
+        let first = queue.try_recv().unwrap();
+        let settles = perform(core, first, &mut queue);
+        let committed = commit(core);
+        for settle in settles {
+            settle(&committed);
+        }
+        core.news.clear();
+        let heard = answers.into_iter().map(|mut answer| answer.try_recv());
+        heard.map(|answer| answer.expect("answered")).collect()
+    }
+
+    fn take_all(core: &mut Core) -> usize {
+        let take = Take {
+            nonce: Nonce::draw(&mut rand::rng()),
+            limit: 100,
+            windows: Windows {
+                default: 100,
+                by_type: BTreeMap::new(),
+            },
+            deadline: Duration::from_secs(10),
+        };
+        let taken = in_savepoint(core, |core| dispatch::take_ready(core, &take)).unwrap();
+        assert!(!taken.more, "nothing is left to be taken");
+        taken.tasks.len()
+    }
+
+    #[test]
+    fn a_full_disk_in_mid_group_leaves_memory_as_the_file_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = schema::lock(folder.path()).unwrap();
+        let db = schema::open_writer(folder.path()).unwrap();
+        let mut core = Core::load(db, Arc::new(SystemClock)).unwrap();
+        let pages: i64 = core
+            .db
+            .query_row("PRAGMA page_count", [], |row| row.get(0))
+            .unwrap();
+        let most = |core: &Core, pages: i64| {
+            let sql = format!("PRAGMA max_page_count = {pages}");
+            core.db
+                .query_row(&sql, [], |row| row.get::<_, i64>(0))
+                .unwrap();
+        };
+        most(&core, pages + 2);
+        let heard = group(
+            &mut core,
+            vec![submission(1, 10), submission(2, 1 << 20), submission(3, 10)],
+        );
+        assert!(heard[0].is_err(), "it may be lost: {:?}", heard[0]);
+        assert!(matches!(
+            heard[1],
+            Err(Error::Full(_) | Error::Unavailable(_))
+        ));
+        most(&core, 1 << 20);
+        // Whoever got no answer asks again, and every task is then there once.
+        for answer in group(&mut core, (1..=3).map(|n| submission(n, 10)).collect()) {
+            assert!(matches!(answer, Ok(Submitted::Accepted)), "{answer:?}");
+        }
+        assert_eq!(take_all(&mut core), 3);
+        assert_eq!(take_all(&mut core), 0);
+        drop(lock);
+    }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use shared::{
     model::{Priority, TaskId, TaskState, TenantId},
-    store::verbs::{Mode, Overdue, Take, Windows},
+    store::verbs::{Mode, Overdue, Sweep, Take, Windows},
 };
 
 use super::{
@@ -228,6 +228,29 @@ pub async fn overdue_slips_are_counted_and_requeued(backend: &dyn Backend) {
         "a new epoch of the broker takes all"
     );
     assert_eq!(lab.sweep(calm()).await.overdue, []);
+}
+
+/// A sweep's limit counts per route: late slips of one route, whose workers are busy, hide no other route's.
+pub async fn a_crowded_route_hides_no_other(backend: &dyn Backend) {
+    let lab = Lab::new(backend).await;
+    for _ in 0..4 {
+        lab.submit(Ask::of("t.a")).await;
+    }
+    lab.dispatch(NONE).await;
+    lab.submit(Ask::of("t.b")).await;
+    lab.dispatch(NONE).await;
+    let overdue = lab.sweep(Sweep { limit: 3, ..calm() }).await.overdue;
+    let counted: Vec<_> = overdue
+        .iter()
+        .map(|overdue| {
+            (
+                overdue.route.workflow_type.as_str(),
+                overdue.tasks,
+                overdue.slips,
+            )
+        })
+        .collect();
+    assert_eq!(counted, [("t.a", 3, 4), ("t.b", 1, 1)]);
 }
 
 /// A slip of n tickets is one slip; a claim takes 1/n of it away.
