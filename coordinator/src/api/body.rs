@@ -137,7 +137,10 @@ impl Body {
         if broken.is_empty() {
             return Ok(values);
         }
-        let detail = format!("{} lines are not JSON; `errors` says where", broken.len());
+        let detail = match broken.len() {
+            1 => "one line is not JSON; `errors` says where".to_owned(),
+            lines => format!("{lines} lines are not JSON; `errors` says where"),
+        };
         Err(Problem::new(Code::MalformedJson, detail).with(broken))
     }
 }
@@ -205,7 +208,8 @@ fn unparsed(error: &serde_json::Error) -> Problem {
         let detail = format!("is nested deeper than {MAX_DEPTH} levels");
         return Problem::invalid(vec![Finding::new("", detail)]);
     }
-    let detail = if error.line() == 0 {
+    let nothing = error.is_eof() && error.line() <= 1 && error.column() == 0;
+    let detail = if nothing {
         "the body is empty; a JSON document is expected".to_owned()
     } else {
         format!(
