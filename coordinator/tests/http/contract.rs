@@ -1,6 +1,11 @@
 //! The small print of the HTTP contract: the order of members, what counts as
 //! the same body, where a problem points, and the forms that are accepted.
 
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
+
 use serde_json::{Value, json};
 
 use crate::{BULK, SUBMIT, echo, stage::Stage, with};
@@ -135,4 +140,29 @@ async fn a_filter_names_labels_as_a_list_does() {
         .get("/api/workflows/tasks?status=failed&status=cancelled")
         .await;
     assert_eq!(twice.problem(422), ["/status"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_of_unknown_length_is_read_to_its_end_before_it_is_refused() {
+    let stage = Stage::new().await;
+    let address = stage.address();
+    let told = tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let head = "POST /api/workflows/submit HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+                    Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+        let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
+        // The stage takes 1 MiB; this is half as much again.
+        for _ in 0..24 {
+            stream.write_all(chunk.as_bytes()).unwrap();
+        }
+        stream.write_all(b"0\r\n\r\n").unwrap();
+        let mut told = String::new();
+        stream.read_to_string(&mut told).unwrap();
+        told
+    })
+    .await
+    .unwrap();
+    assert!(told.starts_with("HTTP/1.1 413"), "{told}");
+    assert!(told.contains("urn:zerogate:problem:too_large"), "{told}");
 }
