@@ -23,7 +23,7 @@ use http::Api;
 /// Runs one client command.
 pub(crate) fn run(command: &ClientCommand) -> anyhow::Result<ExitCode> {
     let connection = command.connection();
-    let api = Api::new(&connection.url);
+    let api = Api::new(&connection.url)?;
     let output = connection.output;
     match command {
         ClientCommand::Submit(submit) => self::submit(&api, submit),
@@ -65,17 +65,26 @@ fn submit(api: &Api, submit: &Submit) -> anyhow::Result<ExitCode> {
     if !submit.wait {
         show(output, &answer, table::accepted)?;
     }
-    if submission::rejected(&answer) > 0 {
-        if submit.wait {
-            show(output, &answer, table::accepted)?;
-        }
-        return Ok(ExitCode::from(crate::exit::REFUSED));
-    }
+    let refused = submission::rejected(&answer) > 0;
     if submit.wait {
-        watch::run(api, &tasks, output)
-    } else {
-        Ok(ExitCode::SUCCESS)
+        if refused {
+            // Standard output is for how the accepted ones ended.
+            eprintln!("{}", table::accepted(&answer));
+        }
+        let verdict = if tasks.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            watch::run(api, &tasks, output)?
+        };
+        if verdict != ExitCode::SUCCESS {
+            return Ok(verdict);
+        }
     }
+    Ok(if refused {
+        ExitCode::from(crate::exit::REFUSED)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 fn status(api: &Api, status: &Status) -> anyhow::Result<ExitCode> {

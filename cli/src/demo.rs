@@ -66,7 +66,7 @@ async fn show(configuration: &Configuration, keep: bool) -> anyhow::Result<ExitC
 
 /// Submits, follows and explains; blocking, as every client is.
 fn tell(url: &str) -> Result<bool, Failure> {
-    let api = Api::new(url);
+    let api = Api::new(url)?;
     let answer = api.post("/api/workflows/submit/bulk", &submission())?;
     let tasks = watch::follow(&api, &submission::accepted(&answer))?;
     let print = |text: &str| {

@@ -20,8 +20,10 @@ use tracing::{info, warn};
 
 use crate::app::App;
 
-/// Between two sweeps, give or take a fifth.
-const EVERY: Duration = Duration::from_secs(1);
+/// Between two sweeps, give or take a fifth. What became due since the last
+/// one (the retry of a run that a worker reported) is late by no more, so that
+/// short retry delays still grow as configured.
+const EVERY: Duration = Duration::from_millis(200);
 /// The nearest a due task moves a sweep: a storm of due times stays a few
 /// sweeps a second.
 const SOONEST: Duration = Duration::from_millis(10);

@@ -1,12 +1,15 @@
 //! HTTP to the coordinator, with its problems turned into sentences.
 //!
-//! Invariant: a refusal (4xx) and a failure (5xx, no answer) are different
-//! exit codes; every problem that the answer lists is shown.
+//! Invariant: a refusal (4xx, a stopped fleet) and a failure (other 5xx, no
+//! answer) are different exit codes; every problem that the answer lists is shown.
 
 use std::time::Duration;
 
 use serde_json::Value;
-use ureq::{Agent, http::Response};
+use ureq::{
+    Agent,
+    http::{Response, Uri},
+};
 
 use crate::exit::{Failure, REFUSED, UNAVAILABLE};
 
@@ -27,16 +30,20 @@ type Answer = Result<Value, Failure>;
 
 impl Api {
     /// The coordinator at this address.
-    pub(crate) fn new(url: &str) -> Self {
+    ///
+    /// # Errors
+    /// A wrong usage, if the address is not one of plain HTTP.
+    pub(crate) fn new(url: &str) -> Result<Self, Failure> {
+        check(url)?;
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(ANSWER_WITHIN))
             .build()
             .into();
-        Self {
+        Ok(Self {
             agent,
             base: url.trim_end_matches('/').to_owned(),
-        }
+        })
     }
 
     /// GET, as JSON.
@@ -82,12 +89,30 @@ impl Api {
         if status.is_success() {
             return Ok(body);
         }
-        let code = if status.is_client_error() {
+        // A stopped fleet answers, and refuses; other 5xx mean that it cannot.
+        let stopped = body["type"] == "urn:zerogate:problem:stopped";
+        let code = if status.is_client_error() || stopped {
             REFUSED
         } else {
             UNAVAILABLE
         };
         Err(Failure::new(code, sentence(status.as_u16(), &body)))
+    }
+}
+
+/// Whether this is an address that the client can speak to.
+fn check(url: &str) -> Result<(), Failure> {
+    let wrong = |why: &str| {
+        let text =
+            format!("`{url}` {why}; write --url or ZEROGATE_URL such as http://127.0.0.1:8080");
+        usage(text)
+    };
+    let uri: Uri = url.parse().map_err(|_| wrong("is not an address"))?;
+    match (uri.scheme_str(), uri.query()) {
+        (Some("http"), None) => Ok(()),
+        (Some("http"), Some(_)) => Err(wrong("has a query")),
+        (Some("https"), _) => Err(wrong("is HTTPS, which this program does not speak yet")),
+        _ => Err(wrong("does not begin with http://")),
     }
 }
 

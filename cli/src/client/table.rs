@@ -69,7 +69,7 @@ pub(crate) fn accepted(answer: &Value) -> String {
     let row = |item: &Value| {
         let outcome = match &item["problem"] {
             Value::Null => cell(&item["status"]),
-            problem => format!("rejected: {}", cell(&problem["detail"])),
+            problem => format!("rejected: {}", reasons(problem)),
         };
         vec![
             cell(&item["index"]),
@@ -80,10 +80,29 @@ pub(crate) fn accepted(answer: &Value) -> String {
     };
     let rows: Vec<_> = items.iter().map(row).collect();
     let table = columns(&["#", "REF", "TASK", "STATUS"], &rows);
+    let tried = if answer["dry_run"] == true {
+        "; nothing was submitted"
+    } else {
+        ""
+    };
     format!(
-        "{table}\n{} accepted, {} rejected",
+        "{table}\n{} accepted, {} rejected{tried}",
         answer["accepted"], answer["rejected"]
     )
+}
+
+/// The problems of one item, in one line.
+fn reasons(problem: &Value) -> String {
+    let errors = problem["errors"].as_array();
+    let each = errors.into_iter().flatten();
+    let texts: Vec<String> = each
+        .map(|error| format!("{} {}", cell(&error["pointer"]), cell(&error["detail"])))
+        .collect();
+    if texts.is_empty() {
+        cell(&problem["detail"])
+    } else {
+        texts.join("; ")
+    }
 }
 
 /// One task.
@@ -112,18 +131,16 @@ pub(crate) fn task(task: &Value) -> String {
             .unwrap_or(0.0)
             * 100.0;
         let message = progress.get("message").map(cell).unwrap_or_default();
-        let percent = format!("{percent:.0}");
-        text.push_str(&["\nprogress        ", &percent, " % ", &message].concat());
+        let line = format!("\nprogress        {percent:.0} % {message}");
+        text.push_str(&line);
     }
-    let error = &task["error"];
-    if !error.is_null() {
-        let parts = [
-            "\nerror           ",
-            &cell(&error["code"]),
-            ": ",
-            &cell(&error["message"]),
-        ];
-        text.push_str(&parts.concat());
+    if !task["error"].is_null() {
+        let line = format!(
+            "\nerror           {}: {}",
+            cell(&task["error"]["code"]),
+            cell(&task["error"]["message"])
+        );
+        text.push_str(&line);
     }
     if !task["result"].is_null() {
         text.push_str("\nresult\n");

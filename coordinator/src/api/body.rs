@@ -4,7 +4,7 @@
 //! handler; a broken document is answered with line and column.
 
 use axum::{
-    body::Bytes,
+    body::{BodyDataStream, Bytes},
     extract::Request,
     http::{HeaderMap, header},
 };
@@ -63,13 +63,19 @@ impl Body {
             .headers()
             .get(header::CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-        if announced.is_some_and(|length| length > limit) {
-            drain(request, limit).await;
+        // Whoever asks before sending hears at once, and sends no more.
+        let asks = request.headers().contains_key(header::EXPECT);
+        let mut chunks = request.into_body().into_data_stream();
+        let bytes = match announced {
+            Some(length) if length > limit => None,
+            _ => whole(&mut chunks, announced.unwrap_or(0), limit).await?,
+        };
+        let Some(bytes) = bytes else {
+            if !asks {
+                drain(&mut chunks, limit).await;
+            }
             return Err(too_large(limit));
-        }
-        let bytes = axum::body::to_bytes(request.into_body(), limit)
-            .await
-            .map_err(|error| unread(&error, limit))?;
+        };
         if bytes.is_empty() {
             let media = Media::Json;
             return Ok(Self { bytes, media });
@@ -137,20 +143,35 @@ impl Body {
         if broken.is_empty() {
             return Ok(values);
         }
-        let detail = format!("{} lines are not JSON; `errors` says where", broken.len());
+        let detail = match broken.len() {
+            1 => "one line is not JSON; `errors` says where".to_owned(),
+            lines => format!("{lines} lines are not JSON; `errors` says where"),
+        };
         Err(Problem::new(Code::MalformedJson, detail).with(broken))
     }
 }
 
-/// Reads a body that will be refused, within reason, because many clients look
-/// for the answer only after they have sent everything. Those that ask before
-/// they send hear at once.
-async fn drain(request: Request, limit: usize) {
-    if request.headers().contains_key(header::EXPECT) {
-        return;
+/// A body of at most `limit` bytes; `None` if it has more.
+async fn whole(
+    chunks: &mut BodyDataStream,
+    announced: usize,
+    limit: usize,
+) -> Result<Option<Bytes>, Problem> {
+    let mut bytes = Vec::with_capacity(announced.min(LARGE));
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| Problem::new(Code::BadRequest, "the body ended early"))?;
+        if chunk.len() > limit - bytes.len() {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&chunk);
     }
+    Ok(Some(bytes.into()))
+}
+
+/// Reads a body that will be refused, within reason, because many clients look
+/// for the answer only after they have sent everything.
+async fn drain(chunks: &mut BodyDataStream, limit: usize) {
     let mut rest = limit.saturating_mul(2);
-    let mut chunks = request.into_body().into_data_stream();
     while let Some(Ok(chunk)) = chunks.next().await {
         rest = rest.saturating_sub(chunk.len());
         if rest == 0 {
@@ -188,24 +209,13 @@ fn too_large(limit: usize) -> Problem {
     Problem::new(Code::TooLarge, detail)
 }
 
-fn unread(error: &axum::Error, limit: usize) -> Problem {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(one) = cause {
-        // Named by what it says: the type belongs to a crate below axum.
-        if one.to_string().contains("length limit exceeded") {
-            return too_large(limit);
-        }
-        cause = one.source();
-    }
-    Problem::new(Code::BadRequest, "the body ended early")
-}
-
 fn unparsed(error: &serde_json::Error) -> Problem {
     if is_too_deep(error) {
         let detail = format!("is nested deeper than {MAX_DEPTH} levels");
         return Problem::invalid(vec![Finding::new("", detail)]);
     }
-    let detail = if error.line() == 0 {
+    let nothing = error.is_eof() && error.line() <= 1 && error.column() == 0;
+    let detail = if nothing {
         "the body is empty; a JSON document is expected".to_owned()
     } else {
         format!(

@@ -10,9 +10,9 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use serde_json::{Value, json};
+use serde::Serialize;
 use shared::{
-    model::{Status, TaskId, TaskState},
+    model::{Stamp, Status, TaskId, TaskState},
     store::verbs::{Cancel, CancelOutcome, Mode, ModeAsked, Retry, RetryOutcome},
 };
 use tracing::{info, warn};
@@ -28,6 +28,29 @@ use crate::{app::App, submit::Fields};
 const MAX_REASON: usize = 500;
 /// Who asks, as long as there are no credentials.
 const NOBODY: &str = "anonymous";
+
+#[derive(Serialize)]
+struct Cancelling {
+    task_id: TaskId,
+    status: Status,
+    cancel_requested: bool,
+}
+
+#[derive(Serialize)]
+struct Revived {
+    task_id: TaskId,
+    status: Status,
+    attempt: u32,
+}
+
+#[derive(Serialize)]
+struct ModeNow<'a> {
+    mode: Mode,
+    changed: bool,
+    by: &'a str,
+    reason: &'a str,
+    at: Stamp,
+}
 
 /// Cancels one task.
 pub(super) async fn cancel(
@@ -51,9 +74,11 @@ pub(super) async fn cancel(
         Some(CancelOutcome::Unknown) | None => return Err(Problem::no_task()),
     };
     info!(task_id = %id, %status, "asked to cancel");
-    Ok(accepted(
-        &json!({"task_id": id, "status": status, "cancel_requested": true}),
-    ))
+    Ok(accepted(&Cancelling {
+        task_id: id,
+        status,
+        cancel_requested: true,
+    }))
 }
 
 /// Retries one task.
@@ -82,9 +107,11 @@ pub(super) async fn retry(
     };
     app.bells.ready.notify_one();
     info!(task_id = %id, attempt, "asked to retry");
-    Ok(accepted(
-        &json!({"task_id": id, "status": Status::Pending, "attempt": attempt}),
-    ))
+    Ok(accepted(&Revived {
+        task_id: id,
+        status: Status::Pending,
+        attempt,
+    }))
 }
 
 /// Pauses, resumes or stops the fleet.
@@ -116,13 +143,13 @@ pub(super) async fn emergency(
         warn!(mode = ?state.mode, "the mode of the fleet changed");
         app.bells.ready.notify_one();
     }
-    Ok(accepted(&json!({
-        "mode": state.mode,
-        "changed": state.changed,
-        "by": state.by,
-        "reason": state.reason,
-        "at": state.at,
-    })))
+    Ok(accepted(&ModeNow {
+        mode: state.mode,
+        changed: state.changed,
+        by: &state.by,
+        reason: &state.reason,
+        at: state.at,
+    }))
 }
 
 /// The reason that a body gives, if there is a body.
@@ -155,6 +182,6 @@ fn wrong_state(state: TaskState) -> Problem {
 }
 
 /// 202 with a body.
-pub(super) fn accepted(body: &Value) -> Response {
+pub(super) fn accepted(body: &impl Serialize) -> Response {
     (StatusCode::ACCEPTED, Json(body)).into_response()
 }

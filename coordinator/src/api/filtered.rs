@@ -10,7 +10,7 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use serde_json::json;
+use serde::Serialize;
 use shared::{
     model::{Status, TaskId, TaskState},
     store::{
@@ -45,6 +45,13 @@ struct Asked {
 struct Matched {
     all: usize,
     eligible: Vec<TaskId>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    matched: usize,
+    affected: usize,
+    skipped: usize,
 }
 
 /// Cancels everything that matches and has not ended.
@@ -143,11 +150,11 @@ async fn collect(
 }
 
 fn report(matched: &Matched, affected: usize) -> Response {
-    accepted(&json!({
-        "matched": matched.all,
-        "affected": affected,
-        "skipped": matched.all - affected,
-    }))
+    accepted(&Report {
+        matched: matched.all,
+        affected,
+        skipped: matched.all - affected,
+    })
 }
 
 async fn read(request: Request, app: &App, caller: &Caller) -> Result<Asked, Problem> {
@@ -172,12 +179,7 @@ async fn read(request: Request, app: &App, caller: &Caller) -> Result<Asked, Pro
         query.status = filter.word("status", statuses);
         query.workflow_type = filter.word("type", "the known workflow types");
         query.priority = filter.word("priority", "critical, high, medium, low");
-        query.labels = filter
-            .word(
-                "labels",
-                "the labels' names, each with its value as a string",
-            )
-            .unwrap_or_default();
+        query.labels = labels(&mut filter);
         fields.absorb(filter);
     }
     let findings = fields.finish();
@@ -189,4 +191,17 @@ async fn read(request: Request, app: &App, caller: &Caller) -> Result<Asked, Pro
         reason,
         dry_run,
     })
+}
+
+/// The labels of a filter: as one object, or each under its name as in the
+/// query of a list (`label.k`).
+fn labels(filter: &mut Fields) -> Labels {
+    let expected = "the labels' names, each with its value as a string";
+    let mut labels: Labels = filter.word("labels", expected).unwrap_or_default();
+    for key in filter.names("label.") {
+        if let Some(value) = filter.text(&key) {
+            labels.insert(key["label.".len()..].to_owned(), value);
+        }
+    }
+    labels
 }

@@ -134,11 +134,16 @@ fn is_id(text: &str) -> bool {
     (1..=MAX_REQUEST_ID).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
-/// `00-<32 hex>-<16 hex>-<2 hex>`, as W3C Trace Context writes it.
+/// `00-<32 hex>-<16 hex>-<2 hex>`, as W3C Trace Context writes it: version ff
+/// and ids of nothing but zeros are not valid.
 fn is_trace(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let lengths = [2, 32, 16, 2];
+    let nothing = |part: &str| part.bytes().all(|b| b == b'0');
     parts.len() == lengths.len()
+        && parts[0] != "ff"
+        && !nothing(parts[1])
+        && !nothing(parts[2])
         && parts.iter().zip(lengths).all(|(part, length)| {
             part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
         })
@@ -173,6 +178,9 @@ mod tests {
             "",
             "00-xyz",
             "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
         ] {
             assert!(!is_trace(bad), "{bad}");
         }

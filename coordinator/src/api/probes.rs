@@ -12,8 +12,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use metrics::gauge;
+use serde::Serialize;
 use serde_json::json;
-use shared::{model::TenantId, store::query::Counts};
+use shared::{
+    model::TenantId,
+    store::{query::Counts, verbs::Mode},
+};
 
 use super::{
     documents::{Numbers, Queue},
@@ -31,15 +35,10 @@ pub(super) async fn live() -> Response {
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
     let stopping = app.stopping.is_cancelled();
     let ok = app.vitals.store_ok() && !stopping;
-    let store = if app.vitals.store_ok() {
-        "ok"
-    } else {
-        "unavailable"
-    };
     let body = json!({
         "status": if ok { "ok" } else { "unready" },
         "stopping": stopping,
-        "dependencies": {"broker": system::broker(&app), "store": store},
+        "dependencies": system::dependencies(&app, app.vitals.store_ok()),
     });
     probe(ok, body)
 }
@@ -64,6 +63,22 @@ fn probe(ok: bool, body: serde_json::Value) -> Response {
     problem.into_response()
 }
 
+#[derive(Serialize)]
+struct Figures {
+    mode: Mode,
+    queue: Option<Queue>,
+    backlog_seconds: Option<f64>,
+    workers: Staff,
+    dependencies: system::Dependencies,
+}
+
+#[derive(Serialize)]
+struct Staff {
+    known: usize,
+    slots_used: u64,
+    slots: u64,
+}
+
 /// Metrics as JSON, or as text for those who accept only that.
 pub(super) async fn metrics(
     State(app): State<Arc<App>>,
@@ -82,17 +97,18 @@ pub(super) async fn metrics(
             let slots = worker.state.slots;
             (used + u64::from(slots.used), limit + u64::from(slots.limit))
         });
-    let body = json!({
-        "mode": fleet.mode.mode,
-        "queue": counts.as_ref().map(Queue::of),
-        "backlog_seconds": counts.as_ref().and_then(backlog_seconds),
-        "workers": {"known": fleet.workers.len(), "slots_used": slots.0, "slots": slots.1},
-        "dependencies": {
-            "broker": system::broker(&app),
-            "store": if counts.is_some() { "ok" } else { "unavailable" },
+    Json(Figures {
+        mode: fleet.mode.mode,
+        queue: counts.as_ref().map(Queue::of),
+        backlog_seconds: counts.as_ref().and_then(backlog_seconds),
+        workers: Staff {
+            known: fleet.workers.len(),
+            slots_used: slots.0,
+            slots: slots.1,
         },
-    });
-    Json(body).into_response()
+        dependencies: system::dependencies(&app, counts.is_some()),
+    })
+    .into_response()
 }
 
 /// Metrics as text.

@@ -31,13 +31,18 @@ impl Query {
     /// A parameter as text; empty counts as absent.
     pub(crate) fn text(&mut self, name: &str) -> Option<String> {
         let mut found = None;
+        let mut times = 0;
         self.pairs.retain_mut(|(key, value)| {
             let ours = key == name;
             if ours {
                 found = Some(std::mem::take(value));
+                times += 1;
             }
             !ours
         });
+        if times > 1 {
+            self.flaw(name, "is given more than once");
+        }
         found.filter(|value| !value.is_empty())
     }
 
@@ -123,12 +128,15 @@ mod tests {
 
     #[test]
     fn every_problem_of_a_query_is_reported() {
-        let uri = "/x?limit=many&label.a=1&cursor=2&what=3".parse().unwrap();
+        let uri = "/x?limit=many&label.a=1&cursor=2&what=3&status=a&status=b"
+            .parse()
+            .unwrap();
         let mut query = Query::of(&uri).unwrap();
         assert_eq!(query.parsed::<u32>("limit", "a number"), None);
         assert_eq!(query.under("label."), [("a".into(), "1".into())]);
         assert_eq!(query.cursor(), None);
-        assert_eq!(query.findings.len(), 2);
+        assert_eq!(query.text("status"), Some("b".into()));
+        assert_eq!(query.findings.len(), 3);
         assert!(query.finish().is_err());
     }
 }

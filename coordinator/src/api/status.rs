@@ -79,8 +79,9 @@ fn wait_of(headers: &HeaderMap) -> Option<Duration> {
     let seconds = preferences
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split([',', ';']))
-        .filter_map(|one| one.trim().strip_prefix("wait="))
-        .find_map(|seconds| seconds.trim_matches('"').parse().ok())?;
+        .filter_map(|one| one.split_once('='))
+        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("wait"))
+        .find_map(|(_, seconds)| seconds.trim().trim_matches('"').parse().ok())?;
     Some(Duration::from_secs(seconds).min(MAX_WAIT))
 }
 
@@ -124,6 +125,7 @@ mod tests {
         assert_eq!(wait("wait=20"), Some(20));
         assert_eq!(wait("respond-async, wait=5"), Some(5));
         assert_eq!(wait("wait=100000"), Some(55));
+        assert_eq!(wait("Wait = \"5\""), Some(5));
         assert_eq!(wait("wait=soon"), None);
     }
 }

@@ -8,10 +8,14 @@ use std::sync::Arc;
 use axum::{
     Json as JsonBody,
     extract::{Request, State},
+    http::header,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{
+    Value, json,
+    value::{RawValue, to_raw_value},
+};
 use shared::model::{Json, Status, TaskId, plan};
 use tracing::info;
 
@@ -19,7 +23,7 @@ use super::{
     body::{Body, Documents, Media, off_thread},
     frame::Caller,
     intake::{self, Keyed, Stored},
-    problem::{self, Problem},
+    problem::Problem,
     query::Query,
 };
 use crate::{
@@ -37,7 +41,7 @@ pub(super) async fn one(
     let body = Body::read(request, &app).await?;
     let size = body.bytes.len();
     let documents = off_thread(size, move || body.document().map(|one| vec![one])).await??;
-    let keyed = asked.keyed(&app, &caller, &documents)?;
+    let keyed = asked.keyed(&app, &caller, (&documents, None))?;
     let catalogue = intake::catalogue(&app, &documents).await?;
     let around = intake::around(&app, &caller, false);
     let (mut judged, around) = off_thread(size, move || {
@@ -77,7 +81,7 @@ pub(super) async fn bulk(
     let atomic = asked.atomic;
     let batch = off_thread(size, move || Batch::read(body.documents()?, atomic)).await??;
     let (atomic, items_at) = (batch.atomic, batch.items_at);
-    let keyed = asked.keyed(&app, &caller, &batch.documents)?;
+    let keyed = asked.keyed(&app, &caller, (&batch.documents, batch.written))?;
     let catalogue = intake::catalogue(&app, &batch.documents).await?;
     let around = intake::around(&app, &caller, true);
     let (mut judged, around) = off_thread(size, move || {
@@ -94,8 +98,8 @@ pub(super) async fn bulk(
     let dry_run = asked.dry_run;
     let reply = move |judged: &Judged| bulk_reply(judged, batch_id, dry_run);
     if dry_run {
-        let body: Value = reply(&judged).parse().unwrap_or_default();
-        return Ok(JsonBody(body).into_response());
+        let json = [(header::CONTENT_TYPE, "application/json")];
+        return Ok((json, reply(&judged).into_string()).into_response());
     }
     let stored = intake::store(&app, &mut judged, &around, keyed.as_ref(), (atomic, &reply)).await;
     // What the store refuses of an atomic request is told by item as well.
@@ -154,13 +158,18 @@ impl Asked {
         &self,
         app: &App,
         caller: &Caller,
-        documents: &[Value],
+        (documents, atomic): (&[Value], Option<bool>),
     ) -> Result<Option<Keyed>, Problem> {
         let Some(key) = self.key.clone().filter(|_| !self.dry_run) else {
             return Ok(None);
         };
         let documents: Vec<&Value> = documents.iter().collect();
-        let fingerprint = submit::fingerprint(&self.path, &self.query, &documents);
+        // Part of the body, like the documents.
+        let query = match atomic {
+            Some(atomic) => format!("{}&{atomic}", self.query),
+            None => self.query.clone(),
+        };
+        let fingerprint = submit::fingerprint(&self.path, &query, &documents);
         Keyed::hold(app, caller, key, fingerprint).map(Some)
     }
 }
@@ -169,14 +178,16 @@ impl Asked {
 struct Batch {
     documents: Vec<Value>,
     atomic: bool,
+    /// `atomic` as the body says it, if it does.
+    written: Option<bool>,
     /// Where item `{}` stands in the request.
     items_at: &'static str,
 }
 
 impl Batch {
     fn read(documents: Documents, atomic: Option<bool>) -> Result<Self, Problem> {
-        let (documents, atomic, items_at) = match documents {
-            Documents::Many(lines) => (lines, atomic, "/{}"),
+        let (documents, written, items_at) = match documents {
+            Documents::Many(lines) => (lines, None, "/{}"),
             Documents::One(body) => {
                 let mut fields = Fields::of(body, "");
                 let named = fields.has("tasks");
@@ -184,12 +195,12 @@ impl Batch {
                 if !named {
                     fields.flaw("tasks", "is required: a list of tasks");
                 }
-                let atomic = fields.flag("atomic").or(atomic);
+                let written = fields.flag("atomic");
                 let findings = fields.finish();
                 if !findings.is_empty() {
                     return Err(Problem::invalid(findings));
                 }
-                (tasks, atomic, "/tasks/{}")
+                (tasks, written, "/tasks/{}")
             }
         };
         if documents.is_empty() {
@@ -198,7 +209,8 @@ impl Batch {
         }
         Ok(Self {
             documents,
-            atomic: atomic.unwrap_or(true),
+            atomic: written.or(atomic).unwrap_or(true),
+            written,
             items_at,
         })
     }
@@ -261,7 +273,7 @@ struct BulkItem<'a> {
 #[serde(untagged)]
 enum Fate {
     Accepted { task_id: TaskId, status: Status },
-    Rejected { problem: Box<Value> },
+    Rejected { problem: Box<RawValue> },
 }
 
 fn bulk_reply(judged: &Judged, batch_id: TaskId, dry_run: bool) -> Json {
@@ -274,7 +286,7 @@ fn bulk_reply(judged: &Judged, batch_id: TaskId, dry_run: bool) -> Json {
             name: item.name.as_deref(),
             fate: if item.is_rejected() {
                 Fate::Rejected {
-                    problem: Box::new(rejection(item)),
+                    problem: rejection(item),
                 }
             } else {
                 Fate::Accepted {
@@ -298,10 +310,11 @@ fn bulk_reply(judged: &Judged, batch_id: TaskId, dry_run: bool) -> Json {
     })
 }
 
-fn rejection(item: &submit::Item) -> Value {
+/// An item's problem, as text: a `Value` would sort its members.
+fn rejection(item: &submit::Item) -> Box<RawValue> {
     let problem = Problem::invalid(item.findings.clone());
-    let document: problem::Document<'_> = problem.document(None);
-    serde_json::to_value(document).unwrap_or_default()
+    to_raw_value(&problem.document(None))
+        .expect("plain structs of strings and numbers are always JSON")
 }
 
 fn text(document: &impl Serialize) -> Json {

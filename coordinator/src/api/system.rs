@@ -11,7 +11,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use serde_json::json;
 use shared::{
     model::TenantId,
     store::{query::Counts, verbs::Mode},
@@ -40,8 +39,13 @@ struct System<'a> {
 
 #[derive(Clone, Copy, Serialize)]
 pub(super) struct Dependencies {
-    pub(super) broker: &'static str,
-    pub(super) store: &'static str,
+    broker: &'static str,
+    store: &'static str,
+}
+
+#[derive(Serialize)]
+struct Workers<'a> {
+    workers: Vec<Worker<'a>>,
 }
 
 /// The whole system.
@@ -51,14 +55,7 @@ pub(super) async fn status(State(app): State<Arc<App>>, caller: Caller) -> Respo
         app.fleet.refresh(&*app.store).await.ok();
     }
     let fleet = app.fleet.now();
-    let dependencies = Dependencies {
-        broker: broker(&app),
-        store: if counts.is_some() {
-            "ok"
-        } else {
-            "unavailable"
-        },
-    };
+    let dependencies = dependencies(&app, counts.is_some());
     let system = System {
         mode: fleet.mode.mode,
         version: &app.options.version,
@@ -81,8 +78,16 @@ pub(super) async fn counts(app: &App, tenant: &TenantId) -> Option<Counts> {
     asked.await.ok()?.ok()
 }
 
+/// What the coordinator stands on.
+pub(super) fn dependencies(app: &App, store_ok: bool) -> Dependencies {
+    Dependencies {
+        broker: broker(app),
+        store: if store_ok { "ok" } else { "unavailable" },
+    }
+}
+
 /// The broker in one word.
-pub(super) fn broker(app: &App) -> &'static str {
+fn broker(app: &App) -> &'static str {
     let health = app.broker.health();
     match (health.connected, health.blocked) {
         (true, false) => "ok",
@@ -133,7 +138,7 @@ pub(super) async fn workers(State(app): State<Arc<App>>) -> Result<Response, Pro
         .iter()
         .map(|it| Worker::of(it, &fleet))
         .collect();
-    Ok(Json(json!({ "workers": workers })).into_response())
+    Ok(Json(Workers { workers }).into_response())
 }
 
 /// One worker.

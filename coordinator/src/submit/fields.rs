@@ -173,6 +173,15 @@ impl Fields {
         Some(Fields::of(value, &format!("{}/{}", self.at, escape(key))))
     }
 
+    /// The names of members that begin with `prefix`.
+    pub(crate) fn names(&self, prefix: &str) -> Vec<String> {
+        let names = self.members.keys();
+        names
+            .filter(|key| key.starts_with(prefix))
+            .cloned()
+            .collect()
+    }
+
     /// The members that nobody has asked for yet.
     pub(crate) fn rest(&mut self) -> Map<String, Value> {
         std::mem::take(&mut self.members)

@@ -57,8 +57,8 @@ impl Schema {
             .iter_errors(input)
             .filter(|error| is_certain(error, &open));
         certain
+            .flat_map(|error| findings(&error))
             .take(MAX_FINDINGS)
-            .map(|error| Finding::new(error.instance_path().as_str(), detail(&error)))
             .collect()
     }
 }
@@ -104,6 +104,25 @@ const fn looks_no_deeper(kind: &Kind) -> bool {
     )
 }
 
+/// A complaint, at the member that it is about: one that is missing or that
+/// nobody knows stands below the object that is complained about.
+fn findings(error: &ValidationError<'_>) -> Vec<Finding> {
+    let at = error.instance_path().as_str();
+    let below = |name: &str, detail: &str| {
+        Finding::new(format!("{at}/{}", reference::escape(name)), detail)
+    };
+    match error.kind() {
+        Kind::AdditionalProperties { unexpected } => unexpected
+            .iter()
+            .map(|name| below(name, "is not a known field"))
+            .collect(),
+        Kind::Required {
+            property: Value::String(name),
+        } => vec![below(name, "is required")],
+        _ => vec![Finding::new(at, detail(error))],
+    }
+}
+
 /// The complaint without the value that caused it.
 fn detail(error: &ValidationError<'_>) -> String {
     let mut text = error.masked().to_string();
@@ -140,7 +159,7 @@ mod tests {
         let found = schema.check(&json!({"n": "secret", "s": "secret", "extra": 1}));
         let mut at: Vec<_> = found.iter().map(|one| one.pointer.as_str()).collect();
         at.sort_unstable();
-        assert_eq!(at, ["", "", "/n", "/s"]);
+        assert_eq!(at, ["/extra", "/m", "/n", "/s"]);
         assert!(found.iter().all(|one| !one.detail.contains("secret")));
     }
 
@@ -155,7 +174,7 @@ mod tests {
         });
         assert!(pointers(&schema, &json!({"n": open(), "list": open()})).is_empty());
         let input = json!({"n": open(), "list": [open(), {"id": 1}, {}]});
-        assert_eq!(pointers(&schema, &input), ["/list/2"]);
+        assert_eq!(pointers(&schema, &input), ["/list/2/id"]);
         assert!(pointers(&schema, &open()).is_empty());
     }
 
@@ -178,7 +197,11 @@ mod tests {
                 "{schema}"
             );
             let shape = json!({"type": "object", "allOf": [schema], "required": ["other"]});
-            assert_eq!(pointers(&shape, &json!({"k": open()})), [""], "{shape}");
+            assert_eq!(
+                pointers(&shape, &json!({"k": open()})),
+                ["/other"],
+                "{shape}"
+            );
         }
     }
 
@@ -188,7 +211,7 @@ mod tests {
             "if": {"properties": {"k": {"const": 1}}},
             "then": {"required": ["q"]},
         });
-        assert_eq!(pointers(&schema, &json!({"k": 1})), [""]);
+        assert_eq!(pointers(&schema, &json!({"k": 1})), ["/q"]);
         let schema = json!({"oneOf": [{"required": ["a"]}, {"required": ["b"]}]});
         assert_eq!(pointers(&schema, &json!({})), [""]);
     }

@@ -10,6 +10,7 @@
     reason = "reads better where it is called"
 )]
 
+mod contract;
 mod stage;
 
 use serde_json::{Value, json};

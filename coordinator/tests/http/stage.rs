@@ -126,6 +126,10 @@ impl Stage {
         }
     }
 
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.handle.local_addr()
+    }
+
     pub(crate) fn client(&self) -> Client {
         self.client.clone()
     }
