@@ -51,7 +51,9 @@ struct Ready {
     span: Span,
 }
 
-/// Executes one slip under one permit, and returns the permit by dropping it.
+/// Executes one slip under one permit. The permit is returned when the last
+/// run has ended; the flow waits for its last report without one, so that a
+/// slot is not idle while the store writes.
 pub(crate) async fn slip(core: &Core, permit: Permit, delivery: Delivery) {
     fault::pass(Point::WorkerFetched).await;
     if core.draining.is_cancelled() {
@@ -67,9 +69,8 @@ pub(crate) async fn slip(core: &Core, permit: Permit, delivery: Delivery) {
     let runs = acknowledge(leased).await;
     fault::pass(Point::WorkerAcked).await;
     if !runs.is_empty() {
-        bundle::run(core, &route.workflow_type, runs).await;
+        bundle::run(core, &route.workflow_type, runs, permit).await;
     }
-    drop(permit);
 }
 
 fn decode(delivery: Delivery) -> Fetched {
