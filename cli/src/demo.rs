@@ -31,10 +31,10 @@ pub(crate) fn run(demo: Demo) -> anyhow::Result<ExitCode> {
     let settings = demo.settings.or_listen(([127, 0, 0, 1], 0).into());
     let configuration = settings.or_data_dir(&scratch.0).or_log("warn").resolve()?;
     let keep = demo.keep;
-    dev::runtime()?.block_on(show(configuration, keep))
+    dev::runtime()?.block_on(show(&configuration, keep))
 }
 
-async fn show(configuration: Configuration, keep: bool) -> anyhow::Result<ExitCode> {
+async fn show(configuration: &Configuration, keep: bool) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let embedded = dev::Embedded::start(configuration).await?;
     let url = format!("http://{}", embedded.address());

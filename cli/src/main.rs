@@ -34,10 +34,10 @@ fn main() -> ExitCode {
 
 fn run(program: Program) -> anyhow::Result<ExitCode> {
     match program.command {
-        Command::Dev(settings) => roles::dev::run(settings.resolve()?),
+        Command::Dev(settings) => roles::dev::run(&settings.resolve()?),
         Command::Demo(demo) => demo::run(demo),
-        Command::Coordinator(settings) => roles::coordinator::run(settings.resolve()?),
-        Command::Worker(settings) => roles::worker::run(settings.resolve()?),
+        Command::Coordinator(settings) => roles::coordinator::run(&settings.resolve()?),
+        Command::Worker(settings) => roles::worker::run(&settings.resolve()?),
         Command::Client(command) => client::run(&command),
     }
 }

@@ -53,7 +53,7 @@ pub(crate) async fn run(app: Arc<App>) {
                     info!("the store answers again");
                 }
                 away = false;
-                pause(&swept)
+                pause(&swept, app.options.renew)
             }
             Err(error) => {
                 if !away {
@@ -71,11 +71,13 @@ pub(crate) async fn run(app: Arc<App>) {
     }
 }
 
-fn pause(swept: &Swept) -> Duration {
+fn pause(swept: &Swept, renew: Duration) -> Duration {
     if swept.more {
-        return Duration::ZERO;
+        // Not at once: slips that stay overdue in a full fleet are "more" too.
+        return SOONEST;
     }
-    let regular = jittered(EVERY);
+    // A gap longer than a renew interval counts as an outage: stay well below it.
+    let regular = jittered(EVERY.min(renew / 3));
     swept
         .next_due
         .map_or(regular, |due| due.max(SOONEST).min(regular))
@@ -229,14 +231,20 @@ mod tests {
     }
 
     #[test]
-    fn a_due_task_hastens_the_sweep_and_more_work_makes_it_immediate() {
+    fn a_due_task_hastens_the_sweep_and_more_work_makes_it_soon() {
         let soon = Swept {
             next_due: Some(Duration::from_millis(120)),
             ..Swept::default()
         };
-        assert_eq!(pause(&soon), Duration::from_millis(120));
+        let renew = Duration::from_secs(5);
+        assert_eq!(pause(&soon, renew), Duration::from_millis(120));
         let more = Swept { more: true, ..soon };
-        assert_eq!(pause(&more), Duration::ZERO);
-        assert!(pause(&Swept::default()) >= EVERY.mul_f64(0.8));
+        assert_eq!(pause(&more, renew), SOONEST);
+        assert!(pause(&Swept::default(), renew) >= EVERY.mul_f64(0.8));
+        let brisk = Duration::from_millis(300);
+        assert!(
+            pause(&Swept::default(), brisk) < brisk / 2,
+            "well below an outage"
+        );
     }
 }

@@ -15,13 +15,13 @@ use super::{assembly, assembly::Ground, dev, signals, worker};
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Runs until SIGTERM or SIGINT.
-pub(crate) fn run(configuration: Configuration) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     dev::runtime()?.block_on(async {
         let ground = tokio::select! {
-            ground = assembly::services(&configuration) => ground?,
+            ground = assembly::services(configuration) => ground?,
             ended = signals::asked_to_end() => { ended?; return Ok(ExitCode::SUCCESS) }
         };
-        let handle = start(&configuration, &ground).await?;
+        let handle = start(configuration, &ground).await?;
         tracing::info!(address = %handle.local_addr(), "serving");
         signals::asked_to_end().await?;
         end(ground).await;

@@ -19,10 +19,10 @@ pub(crate) struct Embedded {
 
 impl Embedded {
     /// Opens the data directory and starts everything.
-    pub(crate) async fn start(configuration: Configuration) -> anyhow::Result<Self> {
-        let ground = assembly::embedded(&configuration)?;
-        let coordinator = coordinator::start(&configuration, &ground).await?;
-        let worker = worker::start(&configuration, &ground, None).await?;
+    pub(crate) async fn start(configuration: &Configuration) -> anyhow::Result<Self> {
+        let ground = assembly::embedded(configuration)?;
+        let coordinator = coordinator::start(configuration, &ground).await?;
+        let worker = worker::start(configuration, &ground, None).await?;
         Ok(Self {
             ground,
             coordinator,
@@ -45,7 +45,7 @@ impl Embedded {
 }
 
 /// Runs until SIGTERM or SIGINT.
-pub(crate) fn run(configuration: Configuration) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     runtime()?.block_on(async {
         let embedded = Embedded::start(configuration).await?;
         tracing::info!(address = %embedded.address(), "serving");

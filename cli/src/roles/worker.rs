@@ -10,13 +10,13 @@ use super::{assembly, assembly::Ground, coordinator, dev, signals};
 
 /// Runs until SIGTERM or SIGINT, or until the worker itself wants to be
 /// restarted (exit code 75).
-pub(crate) fn run(configuration: Configuration) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     dev::runtime()?.block_on(async {
         let ground = tokio::select! {
-            ground = assembly::services(&configuration) => ground?,
+            ground = assembly::services(configuration) => ground?,
             ended = signals::asked_to_end() => { ended?; return Ok(ExitCode::SUCCESS) }
         };
-        let handle = start(&configuration, &ground, configuration.listen).await?;
+        let handle = start(configuration, &ground, configuration.listen).await?;
         tokio::select! {
             asked = signals::asked_to_end() => { asked?; handle.drain(); }
             _ = handle.drained() => {}

@@ -12,10 +12,10 @@
 //!         workers types     by time, with hashes    mode runtime turn sweep seq takes nonce:<n>
 //! ```
 //!
-//! Read in this order: [`scripts`] and `lua/core.lua`, `index.lua`, `life.lua`
-//! are the ground; then the verbs by step: [`submit`], [`dispatch`], [`run`],
-//! [`control`], [`upkeep`]; [`fleet`] and [`query`] are for those who look;
-//! [`signals`] carries news.
+//! Read in this order: `scripts` and `lua/core.lua`, `index.lua`, `life.lua`
+//! are the ground; then the verbs by step: `submit`, `dispatch`, `run`,
+//! `control`, `upkeep`; `fleet` and `query` are for those who look;
+//! `signals` carries news.
 //!
 //! Invariant: every change is one script, so it happens whole or not at all;
 //! [`TaskState::on`](crate::model::TaskState::on) is written into each script

@@ -1,6 +1,6 @@
 //! What every backend of the store must do.
 //!
-//! Reading order: [`lab`] (a store on the bench, with short words for long verbs), [`reference`] (what is right, in
+//! Reading order: [`lab`] (a store on the bench, with short words for long verbs), [`mod@reference`] (what is right, in
 //! plain maps), [`sketch`] (how the two are compared), [`random`] (random lives, step by step against the
 //! reference), [`pairs`] (every state and event), then the rules of DESIGN.md section 3 by name: [`claims`],
 //! [`leases`], [`dispatching`], [`cancelling`], [`families`], [`accepting`], [`keeping`], [`looking`].

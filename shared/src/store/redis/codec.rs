@@ -5,7 +5,7 @@
 //! [`Error::Corrupt`], never a panic. Lua reads none of these texts.
 
 use redis::Value;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
     model::{
@@ -77,7 +77,7 @@ fn parse_spec(text: &str) -> Result<TaskSpec> {
 #[serde(untagged)]
 enum Slot<T> {
     Value(T),
-    Nothing(bool),
+    Nothing(IgnoredAny),
 }
 
 impl<T> Slot<T> {
@@ -89,24 +89,25 @@ impl<T> Slot<T> {
     }
 }
 
-/// A record as `lua/core.lua` lays it out, in the same order.
+/// A record as `lua/core.lua` lays it out, in the same order; what no view
+/// shows is passed over.
 #[derive(Deserialize)]
-struct Record(
-    String,           // state
-    u32,              // attempt
-    String,           // queue
-    u64,              // acceptance number
-    i64,              // submitted at
-    String,           // mark
-    u32,              // most attempts
-    Slot<u64>,        // number of the take, or weight of the ticket
-    Slot<String>,     // token
-    Slot<String>,     // the state that its report led to
-    Slot<String>,     // worker
-    Slot<i64>,        // started at
-    Slot<i64>,        // finished at
-    Slot<RareFields>, // the rest
-);
+struct Record {
+    state: String,
+    attempt: u32,
+    _queue: IgnoredAny,
+    _number: IgnoredAny,
+    submitted_at: i64,
+    _mark: IgnoredAny,
+    _most_attempts: IgnoredAny,
+    _take_or_weight: IgnoredAny,
+    _token: IgnoredAny,
+    _reported: IgnoredAny,
+    worker: Slot<String>,
+    started_at: Slot<i64>,
+    finished_at: Slot<i64>,
+    rare: Slot<RareFields>,
+}
 
 /// Those of the fields that most tasks do not have that a view shows.
 #[derive(Default, Deserialize)]
@@ -136,15 +137,19 @@ impl Fields {
         // The error is not quoted: it could carry an error's message.
         let record: Record = rmp_serde::from_slice(bytes)
             .map_err(|_| Error::Corrupt("the record of a task".into()))?;
-        let worker = record.10.value().map(|text| worker_id(&text)).transpose()?;
+        let worker = record
+            .worker
+            .value()
+            .map(|text| worker_id(&text))
+            .transpose()?;
         Ok(Self {
-            state: reply::state(record.0.chars().next().unwrap_or('?'))?,
-            attempt: record.1,
-            submitted_at: Stamp::from_micros(record.4),
-            started_at: record.11.value().map(Stamp::from_micros),
-            finished_at: record.12.value().map(Stamp::from_micros),
+            state: reply::state(record.state.chars().next().unwrap_or('?'))?,
+            attempt: record.attempt,
+            submitted_at: Stamp::from_micros(record.submitted_at),
+            started_at: record.started_at.value().map(Stamp::from_micros),
+            finished_at: record.finished_at.value().map(Stamp::from_micros),
             worker,
-            rare: record.13.value().unwrap_or_default(),
+            rare: record.rare.value().unwrap_or_default(),
         })
     }
 

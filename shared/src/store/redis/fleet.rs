@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    model::{Stamp, WorkerId},
+    model::{Stamp, TypeName, WorkerId},
     store::{
         Error, Result,
         query::{TypeInfo, WorkerState, WorkerView},
@@ -39,7 +39,7 @@ pub(super) async fn heartbeat(link: &Link, beat: Beat) -> Result<BeatReply> {
 
 /// What others are told about when it changes.
 fn mark(state: &WorkerState) -> String {
-    let types: Vec<_> = state.types.iter().map(|name| name.as_str()).collect();
+    let types: Vec<_> = state.types.iter().map(TypeName::as_str).collect();
     format!("{:?} {}", state.readiness, types.join(" "))
 }
 

@@ -1,10 +1,10 @@
 //! The backend against a real server of its own. The conformance suite of the
 //! `tests` package proves the semantics; here stands what is Redis' own:
-//! asking twice, restarts, broken connections, a full memory, old servers.
+//! broken connections, a restart, forgotten scripts, passwords; and the cost.
 
 mod server;
 
 mod cost;
-mod course;
+mod trouble;
 
 use server::{Fleet, Server};

@@ -150,7 +150,7 @@ pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
     cpu_of(&folder).with_context(|| format!("process {pid} is gone"))
 }
 
-/// Fields of /proc/<pid>/stat, counted from the one after the name: proc(5).
+/// Fields of `/proc/PID/stat`, counted from the one after the name: proc(5).
 const GROUP_FIELD: usize = 2;
 const USER_TIME_FIELD: usize = 11;
 const SYSTEM_TIME_FIELD: usize = 12;

@@ -184,12 +184,11 @@ async fn slot(
     let mut done = 0;
     while done < tasks {
         let got = channel.basic_get(QUEUE.into(), BasicGetOptions::default());
-        done = match got.await? {
-            Some(message) => attempts.run(&message).await?,
-            None => {
-                time::sleep(IDLE).await;
-                attempts.done().await?
-            }
+        done = if let Some(message) = got.await? {
+            attempts.run(&message).await?
+        } else {
+            time::sleep(IDLE).await;
+            attempts.done().await?
         };
     }
     Ok(())

@@ -98,12 +98,12 @@ pub async fn filters_select(backend: &dyn Backend) {
 pub async fn labels_select(backend: &dyn Backend) {
     let lab = Lab::new(backend).await;
     let ours = Ask::of("t.a").label("team", "x");
-    let a = lab.submit(ours.clone().label("run", "1")).await;
-    let b = lab.submit(ours.clone()).await;
-    let c = lab.submit(Ask::of("t.a").label("team", "y")).await;
-    let d = lab.submit(ours.clone().after(&[c])).await;
-    let e = lab.submit(ours).await;
-    lab.run(e).await;
+    let marked = lab.submit(ours.clone().label("run", "1")).await;
+    let plain = lab.submit(ours.clone()).await;
+    let foreign = lab.submit(Ask::of("t.a").label("team", "y")).await;
+    let waiting = lab.submit(ours.clone().after(&[foreign])).await;
+    let done = lab.submit(ours).await;
+    lab.run(done).await;
     let all = lab.everything();
     let labels = |pairs: &[(&str, &str)]| TaskQuery {
         labels: pairs
@@ -112,10 +112,13 @@ pub async fn labels_select(backend: &dyn Backend) {
             .collect(),
         ..all.clone()
     };
-    assert_eq!(listed(&lab, labels(&[("team", "x")])).await.0, [e, d, b, a]);
+    assert_eq!(
+        listed(&lab, labels(&[("team", "x")])).await.0,
+        [done, waiting, plain, marked]
+    );
     assert_eq!(
         listed(&lab, labels(&[("team", "x"), ("run", "1")])).await.0,
-        [a]
+        [marked]
     );
     let both = TaskQuery {
         status: Some(Status::Pending),
@@ -123,12 +126,12 @@ pub async fn labels_select(backend: &dyn Backend) {
         ..labels(&[("team", "x")])
     };
     let (first, next) = listed(&lab, both.clone()).await;
-    assert_eq!(first, [d]);
+    assert_eq!(first, [waiting]);
     let second = TaskQuery {
         cursor: next,
         ..both
     };
-    assert_eq!(listed(&lab, second).await.0, [b]);
+    assert_eq!(listed(&lab, second).await.0, [plain]);
 }
 
 /// The queue in numbers: ages, throughput and percentiles appear with the work.

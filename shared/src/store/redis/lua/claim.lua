@@ -64,6 +64,8 @@ local function answer(id, attempt, token)
       return hold(id, h, HeldEarly, due)
     elseif x and x <= now then
       end_task(id, h, Expired, 'expired', EXPIRY)
+      -- At once: a later ticket may be that of a dependent.
+      resolve()
       return 'S'
     end
   end
@@ -83,6 +85,5 @@ for at = 1, #keys, 4000 do
     granted[at + i - 1][3] = payload
   end
 end
-resolve()
 flush()
 return { outcomes, hint() }

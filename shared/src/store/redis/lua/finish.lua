@@ -59,8 +59,13 @@ local function report(id, token, head, body)
   else
     to = fail(id, h, head, body)
   end
-  -- The token stays, with what it led to, for a report that is repeated.
+  -- The token stays, with what it led to, for a report that is repeated; only
+  -- the last one is remembered.
   h[L] = to
+  if h[R] then
+    set_rare(h, 'lk', nil)
+    set_rare(h, 'ls', nil)
+  end
   change(id, h)
   return to
 end

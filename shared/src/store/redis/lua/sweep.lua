@@ -75,13 +75,18 @@ local function lapse(id)
   revoke(h)
 end
 
+-- One after the other, each with its consequences: a dependent of an expired
+-- task is cancelled for that, though it may have expired as well.
 local function expire()
   local expired = 0
-  for _, id in ipairs(due_members(EXPIRES, now)) do
+  local ids = due_members(EXPIRES, now)
+  fetch(ids)
+  for _, id in ipairs(ids) do
     local h = load(id)
     if h[S] and end_task(id, h, Expired, 'expired', EXPIRY) then
       expired = expired + 1
-    else
+      resolve()
+    elseif not changed[id] then
       misplaced(EXPIRES, id, h)
     end
   end
@@ -166,9 +171,8 @@ if out == 0 then
     lapse(id)
   end
 end
-local expired = expire()
 resolve()
-flush_sets()
+local expired = expire()
 local reaped = reap_all()
 forget()
 flush()

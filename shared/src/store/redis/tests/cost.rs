@@ -51,8 +51,8 @@ async fn inside(store: &RedisStore) -> String {
     let mut found: Vec<(f64, String)> = text
         .lines()
         .filter_map(|line| {
-            let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(':')?;
-            let micros = rest.split_once("usec=")?.1.split_once(',')?.0;
+            let (name, figures) = line.strip_prefix("cmdstat_")?.split_once(':')?;
+            let micros = figures.split_once("usec=")?.1.split_once(',')?.0;
             #[expect(clippy::cast_precision_loss, reason = "a small number")]
             let each = micros.parse::<f64>().ok()? / TASKS as f64;
             (each >= 0.05).then(|| (each, format!("{name} {each:.2}")))

@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-pub(super) const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const HOUR: Duration = Duration::from_hours(1);
 
 /// A server of its own on a free port, ended with the value.
 pub(super) struct Server {
