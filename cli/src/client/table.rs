@@ -131,16 +131,18 @@ pub(crate) fn task(task: &Value) -> String {
             .unwrap_or(0.0)
             * 100.0;
         let message = progress.get("message").map(cell).unwrap_or_default();
-        let line = format!("\nprogress        {percent:.0} % {message}");
-        text.push_str(&line);
+        let percent = format!("{percent:.0}");
+        text.push_str(&["\nprogress        ", &percent, " % ", &message].concat());
     }
-    if !task["error"].is_null() {
-        let line = format!(
-            "\nerror           {}: {}",
-            cell(&task["error"]["code"]),
-            cell(&task["error"]["message"])
-        );
-        text.push_str(&line);
+    let error = &task["error"];
+    if !error.is_null() {
+        let parts = [
+            "\nerror           ",
+            &cell(&error["code"]),
+            ": ",
+            &cell(&error["message"]),
+        ];
+        text.push_str(&parts.concat());
     }
     if !task["result"].is_null() {
         text.push_str("\nresult\n");

@@ -56,12 +56,7 @@ struct Bundle<'a> {
 }
 
 /// Runs the tickets under the permit, returns it, and settles them all.
-pub(super) async fn run(
-    core: &Core,
-    workflow_type: &TypeName,
-    runs: Vec<Ready>,
-    permit: Permit,
-) {
+pub(super) async fn run(core: &Core, workflow_type: &TypeName, runs: Vec<Ready>, permit: Permit) {
     let mut bundle = Bundle {
         core,
         workflow_type,
