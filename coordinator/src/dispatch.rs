@@ -50,6 +50,10 @@ const MANY: usize = 8;
 const BUSY_FOR: Duration = Duration::from_secs(1);
 /// First and last wait while the store or the broker does not answer.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// How long after its confirm a slip is recorded as queued. Most slips are
+/// claimed by then and need no record at all, which spares the store a tenth
+/// of a task's cost; the deadline of the take is twenty times as long.
+const RECORD_AFTER: Duration = Duration::from_millis(500);
 /// How often `published` is tried: later the deadline repairs it.
 const PUBLISHED_TRIES: u32 = 3;
 
@@ -113,10 +117,13 @@ impl Dispatcher {
             let taken = take(&app, windows).await;
             // Nobody listens any more at a stop.
             tell.send(News::of(&taken)).ok();
-            if !taken.tasks.is_empty() {
-                send(&app, taken.tasks).await;
+            if taken.tasks.is_empty() {
+                return;
             }
+            let confirmed = send(&app, taken.tasks).await;
+            // The next batch need not wait for this one's record.
             drop(place);
+            record_later(&app, confirmed).await;
         });
         let Ok(news) = told.await else {
             return false;
@@ -224,8 +231,8 @@ async fn take(app: &App, windows: Windows) -> Taken {
     }
 }
 
-/// Step 5 for one batch.
-async fn send(app: &App, tasks: Vec<TakenTask>) {
+/// Step 5 for one batch, up to the bell. Returns what the broker confirmed.
+async fn send(app: &App, tasks: Vec<TakenTask>) -> Vec<PublishedSlip> {
     fault::pass(Point::DispatchTaken).await;
     let fleet = app.fleet.now();
     let free = |name: &TypeName| fleet.offer(name).free;
@@ -245,14 +252,23 @@ async fn send(app: &App, tasks: Vec<TakenTask>) {
     }
     fault::pass(Point::DispatchPublished).await;
     let confirmed = confirmed(held, outcomes);
-    if confirmed.is_empty() {
-        return;
-    }
     let mut routes: Vec<Route> = confirmed.iter().map(|(route, _)| route.clone()).collect();
     routes.sort_unstable();
     routes.dedup();
-    let slips = confirmed.into_iter().map(|(_, slip)| slip).collect();
-    tokio::join!(record(app, slips), ring(app, &routes));
+    ring(app, &routes).await;
+    confirmed.into_iter().map(|(_, slip)| slip).collect()
+}
+
+/// The end of step 5, off the way of the tasks; at a stop at once.
+async fn record_later(app: &App, slips: Vec<PublishedSlip>) {
+    if slips.is_empty() {
+        return;
+    }
+    tokio::select! {
+        () = app.stopping.cancelled() => {}
+        () = tokio::time::sleep(RECORD_AFTER) => {}
+    }
+    record(app, slips).await;
 }
 
 fn published(slip: &Slip, app: &App) -> PublishedSlip {
@@ -312,7 +328,7 @@ async fn record(app: &App, slips: Vec<PublishedSlip>) {
 }
 
 async fn ring(app: &App, routes: &[Route]) {
-    if fault::armed(Point::DispatchNoBell) {
+    if routes.is_empty() || fault::armed(Point::DispatchNoBell) {
         return;
     }
     if let Err(error) = app.broker.ring(routes).await {

@@ -126,6 +126,10 @@ fn ready(core: &Core, ticket: &ClaimTicket, granted: Box<Granted>, asked: Instan
         task: ticket.task,
         token: ticket.token,
     };
+    if granted.attempt == 1 {
+        let wait = core.clock.now().since(granted.task.minted_at());
+        core.figures.waited(&granted.spec.workflow_type, wait);
+    }
     let span = info_span!(
         "7 execute",
         task_id = %granted.task,

@@ -24,6 +24,7 @@ struct OfType {
     completed: Counter,
     failed: Counter,
     cancelled: Counter,
+    wait_seconds: Histogram,
     run_seconds: Histogram,
 }
 
@@ -40,6 +41,7 @@ impl OfType {
             completed: finished("completed"),
             failed: finished("failed"),
             cancelled: finished("cancelled"),
+            wait_seconds: histogram!("zerogate_task_wait_seconds", "workflow_type" => name.to_string()),
             run_seconds: histogram!("zerogate_task_run_seconds", "workflow_type" => name.to_string()),
         }
     }
@@ -55,6 +57,13 @@ impl Figures {
             retries: counter!("zerogate_retries_total"),
             duplicates: counter!("zerogate_duplicates_dropped_total"),
             stale: counter!("zerogate_reports_stale_total"),
+        }
+    }
+
+    /// A task was claimed for the first time, so long after its acceptance.
+    pub(crate) fn waited(&self, name: &TypeName, wait: Duration) {
+        if let Some(figures) = self.types.get(name) {
+            figures.wait_seconds.record(wait);
         }
     }
 

@@ -176,6 +176,7 @@ pub(crate) struct Core {
     pub(crate) ledger: Ledger,
     pub(crate) leases: Arc<Leases>,
     pub(crate) figures: Figures,
+    pub(crate) clock: Arc<dyn Clock>,
     /// Nothing new starts.
     pub(crate) draining: CancellationToken,
     /// The drain's grace is over: give back, do not wait.
@@ -206,6 +207,7 @@ impl Core {
             ledger: Ledger::start(tasks, Arc::clone(&store), &id, options.lease, listeners),
             gate: Arc::new(FixedGate::new(options.concurrency)),
             figures: Figures::new(&registry.names()),
+            clock: Arc::clone(&seams.clock),
             leases: Arc::new(Leases::new()),
             broker: Arc::clone(&seams.broker),
             id,

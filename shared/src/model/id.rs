@@ -42,6 +42,13 @@ impl TaskId {
         Self(Uuid::from_u128(bits))
     }
 
+    /// The millisecond of its making, by the clock of the coordinator that
+    /// minted it: about the time of its acceptance.
+    #[must_use]
+    pub fn minted_at(self) -> Stamp {
+        Stamp::from_millis(i64::try_from(self.0.as_u128() >> 80).unwrap_or(0))
+    }
+
     /// The shard of the store that holds this task.
     #[must_use]
     pub fn shard(self) -> u8 {
@@ -265,7 +272,7 @@ mod tests {
         let mut rng = StdRng::seed_from_u64(1);
         let at = Stamp::from_millis(1_700_000_000_123);
         let id = TaskId::mint(42, at, &mut rng);
-        assert_eq!(id.shard(), 42);
+        assert_eq!((id.shard(), id.minted_at()), (42, at));
         assert_eq!(Uuid::from_bytes(*id.as_bytes()).get_version_num(), 7);
         assert_eq!(id.to_string().parse(), Ok(id));
         let later = TaskId::mint(0, Stamp::from_millis(1_700_000_000_124), &mut rng);

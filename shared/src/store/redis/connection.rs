@@ -175,6 +175,12 @@ pub(super) fn classify(error: &RedisError) -> Error {
         ErrorKind::InvalidClientConfig | ErrorKind::RESP3NotSupported => {
             Error::Unsuitable(format!("redis cannot be used: {}", detail()))
         }
+        // Said in answer to a new connection, before any command of ours.
+        ErrorKind::Server(ServerErrorKind::ResponseError)
+            if detail().contains("max number of clients") =>
+        {
+            Error::Unavailable(detail())
+        }
         ErrorKind::Server(
             ServerErrorKind::ResponseError
             | ServerErrorKind::ExecAbort
