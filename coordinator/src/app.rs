@@ -15,7 +15,7 @@ use shared::{broker::Broker, clock::Clock, lifecycle::Tasks, store::Store};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::{fleet::FleetView, options::Options, watchers::Watchers};
+use crate::{dispatch::Unrecorded, fleet::FleetView, options::Options, watchers::Watchers};
 
 /// One coordinator.
 #[derive(Debug)]
@@ -27,6 +27,7 @@ pub(crate) struct App {
     pub(crate) fleet: FleetView,
     pub(crate) watchers: Watchers,
     pub(crate) bells: Bells,
+    pub(crate) unrecorded: Unrecorded,
     pub(crate) vitals: Vitals,
     pub(crate) keys: KeysInFlight,
     pub(crate) tasks: Tasks,

@@ -8,6 +8,7 @@
 //! once when it returns.
 
 mod bundle;
+mod unrecorded;
 mod window;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -25,6 +26,8 @@ use tokio::{
     time::Instant,
 };
 use tracing::{debug, info_span, warn};
+
+pub(crate) use unrecorded::Unrecorded;
 
 use crate::app::App;
 
@@ -244,6 +247,7 @@ async fn send(app: &App, tasks: Vec<TakenTask>) -> Vec<PublishedSlip> {
         .iter()
         .map(|slip| (slip.route.clone(), published(slip, app)))
         .collect();
+    app.unrecorded.expect(&held);
     let copies = fault::armed(Point::DispatchDuplicate).then(|| slips.clone());
     let outcomes = app.broker.publish(slips).await;
     if let Some(copies) = copies {
@@ -251,7 +255,7 @@ async fn send(app: &App, tasks: Vec<TakenTask>) -> Vec<PublishedSlip> {
         warn!(slips = sent.len(), "published every slip twice, as armed");
     }
     fault::pass(Point::DispatchPublished).await;
-    let confirmed = confirmed(held, outcomes);
+    let confirmed = confirmed(app, held, outcomes);
     let mut routes: Vec<Route> = confirmed.iter().map(|(route, _)| route.clone()).collect();
     routes.sort_unstable();
     routes.dedup();
@@ -268,7 +272,10 @@ async fn record_later(app: &App, slips: Vec<PublishedSlip>) {
         () = app.stopping.cancelled() => {}
         () = tokio::time::sleep(RECORD_AFTER) => {}
     }
-    record(app, slips).await;
+    let left = app.unrecorded.settle(slips);
+    if !left.is_empty() {
+        record(app, left).await;
+    }
 }
 
 fn published(slip: &Slip, app: &App) -> PublishedSlip {
@@ -297,21 +304,27 @@ fn trace(slip: &Slip) {
 /// Keeps the confirmed slips. The others wait for the take's deadline: nobody
 /// knows whether they are there. (The broker counts them.)
 fn confirmed(
+    app: &App,
     held: Vec<(Route, PublishedSlip)>,
     outcomes: Vec<Published>,
 ) -> Vec<(Route, PublishedSlip)> {
-    let judge = |(slip, outcome): ((Route, PublishedSlip), Published)| match outcome {
-        Published::Confirmed => Some(slip),
-        Published::Returned(reason) => {
-            warn!(route = %slip.0, reason, "the broker did not take a slip");
-            None
+    let mut confirmed = Vec::with_capacity(held.len());
+    for ((route, slip), outcome) in held.into_iter().zip(outcomes) {
+        match outcome {
+            Published::Confirmed => {
+                confirmed.push((route, slip));
+                continue;
+            }
+            Published::Returned(reason) => {
+                warn!(%route, reason, "the broker did not take a slip");
+            }
+            Published::Unknown(reason) => {
+                debug!(%route, reason, "the broker did not confirm a slip");
+            }
         }
-        Published::Unknown(reason) => {
-            debug!(route = %slip.0, reason, "the broker did not confirm a slip");
-            None
-        }
-    };
-    held.into_iter().zip(outcomes).filter_map(judge).collect()
+        app.unrecorded.settle(vec![slip]);
+    }
+    confirmed
 }
 
 async fn record(app: &App, slips: Vec<PublishedSlip>) {

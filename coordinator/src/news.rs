@@ -32,6 +32,7 @@ fn pass_on(app: &App, signal: &Signal) {
         Signal::Ready => app.bells.ready.notify_one(),
         Signal::Ended(ids) => {
             app.watchers.ended(ids);
+            app.unrecorded.ended(ids);
             app.bells.room.notify_one();
         }
         Signal::CancelAsked(_) => {}

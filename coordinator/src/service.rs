@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use crate::{
     api,
     app::{App, Bells, KeysInFlight, Vitals},
-    dispatch,
+    dispatch::{self, Unrecorded},
     fleet::FleetView,
     news,
     options::Options,
@@ -59,6 +59,7 @@ impl Coordinator {
             clock,
             watchers: Watchers::default(),
             bells: Bells::default(),
+            unrecorded: Unrecorded::default(),
             vitals: Vitals::default(),
             keys: KeysInFlight::default(),
             tasks: tasks.clone(),

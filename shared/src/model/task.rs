@@ -80,6 +80,10 @@ pub enum OnDependencyFailure {
 
 /// What was asked for; everything but the input, which travels apart because
 /// it can be large.
+///
+/// Serialised for the stores alone, and without what is at its default: the
+/// text is carried through every script and log of the store. So a default that
+/// changes here changes the tasks that are stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskSpec {
     /// Whose task it is.
@@ -89,25 +93,37 @@ pub struct TaskSpec {
     /// How urgent it is.
     pub priority: Priority,
     /// The tasks that must have settled before it starts, without repeats.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<TaskId>,
     /// Those of `depends_on` whose results its input reads.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reads: Vec<TaskId>,
     /// What a failed parent does to it.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub on_dependency_failure: OnDependencyFailure,
     /// When a failed attempt is tried again.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub retry: RetryPolicy,
     /// How long one run may take, in milliseconds.
     pub timeout_ms: u64,
     /// Not before this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_at: Option<Stamp>,
     /// Not to be started at or after this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Stamp>,
     /// Follows the task into every log line, span, message and result.
     pub correlation_id: String,
     /// The submitter's own marks, for lists and filters.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// W3C trace context of the submission.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// How far a run has come, by its handler's own account.
