@@ -55,7 +55,7 @@ pub(super) fn serve(
     lock: Lock,
 ) {
     while let Some(first) = jobs.blocking_recv() {
-        let settles = perform(&mut core, first, &mut jobs);
+        let settles = perform(&mut core, first, &mut jobs, GATHER);
         let committed = commit(&mut core);
         for settle in settles {
             settle(&committed);
@@ -93,7 +93,12 @@ pub(super) fn recover(core: &mut Core) -> Result<()> {
     Ok(())
 }
 
-fn perform(core: &mut Core, first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Settle> {
+fn perform(
+    core: &mut Core,
+    first: Job,
+    jobs: &mut mpsc::Receiver<Job>,
+    gather: Duration,
+) -> Vec<Settle> {
     if let Err(error) = run(core, "BEGIN") {
         // Each savepoint below is then a transaction of its own: slower, and
         // just as durable.
@@ -102,7 +107,7 @@ fn perform(core: &mut Core, first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<S
     let began = Instant::now();
     let mut settles = vec![first(core)];
     while settles.len() < GROUP
-        && began.elapsed() < GATHER
+        && began.elapsed() < gather
         && let Ok(job) = jobs.try_recv()
     {
         settles.push(job(core));
@@ -212,7 +217,8 @@ mod tests {
             answers.push(answered);
         }
         let first = queue.try_recv().unwrap();
-        let settles = perform(core, first, &mut queue);
+        // However slow the machine is, this is to be one group.
+        let settles = perform(core, first, &mut queue, Duration::from_hours(1));
         let committed = commit(core);
         for settle in settles {
             settle(&committed);
