@@ -51,9 +51,7 @@ struct Ready {
     span: Span,
 }
 
-/// Executes one slip under one permit. The permit is returned when the last
-/// run has ended; the flow waits for its last report without one, so that a
-/// slot is not idle while the store writes.
+/// Executes one slip under one permit, and returns the permit by dropping it.
 pub(crate) async fn slip(core: &Core, permit: Permit, delivery: Delivery) {
     fault::pass(Point::WorkerFetched).await;
     if core.draining.is_cancelled() {
@@ -69,8 +67,9 @@ pub(crate) async fn slip(core: &Core, permit: Permit, delivery: Delivery) {
     let runs = acknowledge(leased).await;
     fault::pass(Point::WorkerAcked).await;
     if !runs.is_empty() {
-        bundle::run(core, &route.workflow_type, runs, permit).await;
+        bundle::run(core, &route.workflow_type, runs).await;
     }
+    drop(permit);
 }
 
 fn decode(delivery: Delivery) -> Fetched {

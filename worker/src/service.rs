@@ -98,9 +98,7 @@ impl Worker {
         );
         let started_at = seams.clock.now();
         let loops = start_loops(&core, tasks, listener, started_at);
-        // Twice as many as slots: a flow whose runs have ended still waits for
-        // its report, while another runs in its slot.
-        let flows = (0..core.gate.most().saturating_mul(2)).map(|_| {
+        let flows = (0..core.gate.most()).map(|_| {
             core.keep_up(tasks, "flow", &core.over, |core| async move {
                 fetch::flow(core).await;
             })

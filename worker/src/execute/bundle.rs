@@ -26,7 +26,7 @@ use super::{
     classify::{Ended, Policy, Verdict, classify},
     handler,
 };
-use crate::{gate::Permit, handler::Why, leases::Held, service::Core};
+use crate::{handler::Why, leases::Held, service::Core};
 
 /// A run that ended, its report not yet committed.
 struct Done {
@@ -55,8 +55,8 @@ struct Bundle<'a> {
     under_way: FuturesUnordered<Pin<Box<dyn Future<Output = ()> + Send + 'a>>>,
 }
 
-/// Runs the tickets under the permit, returns it, and settles them all.
-pub(super) async fn run(core: &Core, workflow_type: &TypeName, runs: Vec<Ready>, permit: Permit) {
+/// Runs the tickets and settles them all.
+pub(super) async fn run(core: &Core, workflow_type: &TypeName, runs: Vec<Ready>) {
     let mut bundle = Bundle {
         core,
         workflow_type,
@@ -70,7 +70,6 @@ pub(super) async fn run(core: &Core, workflow_type: &TypeName, runs: Vec<Ready>,
             break;
         }
     }
-    drop(permit);
     bundle.give_back_waiting();
     bundle.report();
     while bundle.under_way.next().await.is_some() {}
