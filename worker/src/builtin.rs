@@ -47,6 +47,8 @@ impl Handler for Builtin {
                     // Switched by the feature `advanced_analytics`, once the
                     // worker has features.
                     advanced: true,
+                    files: &workflows::NoFiles,
+                    contact_key: &[0; 32],
                 };
                 work(&input, &surroundings).map_err(error)
             })
