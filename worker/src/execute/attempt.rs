@@ -4,11 +4,11 @@
 //! was asked to stop; a handler that goes on is left behind, and its threads
 //! stay counted.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use serde_json::Value;
-use shared::store::verbs::Granted;
+use shared::store::{large, verbs::Granted};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{classify::Ended, prepare};
@@ -28,6 +28,10 @@ pub(super) async fn attempt(
     granted: &Granted,
     tether: &Arc<Tether>,
 ) -> Ended {
+    let Some(granted) = recalled(core, granted, tether).await else {
+        return Ended::Left;
+    };
+    let granted = granted.as_ref();
     let input = match prepare::input(granted) {
         Ok(input) => input,
         Err(error) => return Ended::Unusable(error),
@@ -54,6 +58,29 @@ pub(super) async fn attempt(
             tether.ask_to_stop(Why::TimedOut);
             Ended::TimedOut
         }
+    }
+}
+
+/// The grant with the large texts that lie elsewhere; `None` if the run is
+/// asked to stop before they are here. The blob store away is not the task's
+/// fault: its time does not run yet.
+async fn recalled<'a>(
+    core: &Core,
+    granted: &'a Granted,
+    tether: &Tether,
+) -> Option<Cow<'a, Granted>> {
+    let mut texts = granted.parents.iter().filter_map(|p| p.result.as_ref());
+    if !large::is_mark(&granted.input) && !texts.any(large::is_mark) {
+        return Some(Cow::Borrowed(granted));
+    }
+    tokio::select! {
+        biased;
+        () = tether.stopped() => None,
+        whole = core.ledger.recall(granted) => Some(match whole {
+            Some(whole) => Cow::Owned(*whole),
+            // Refused for good: what is missing is said when the input is read.
+            None => Cow::Borrowed(granted),
+        }),
     }
 }
 

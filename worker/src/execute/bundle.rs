@@ -15,7 +15,7 @@ use std::{
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use shared::{
     fault::{self, Point},
-    model::{ErrorCode, TaskError, TypeName},
+    model::{ErrorCode, TaskError, TenantId, TypeName},
     store::verbs::{Finished, Outcome, Report},
 };
 use tokio::time::{Instant, sleep_until};
@@ -118,7 +118,9 @@ impl Bundle<'_> {
         match classify(ended, tether.why(), &policy) {
             Verdict::Report(outcome) => {
                 self.pace.finished_one(Instant::now());
-                self.done.push(Done::new(held, outcome, ran_for, span));
+                let tenant = granted.spec.tenant;
+                self.done
+                    .push(Done::new(held, tenant, outcome, ran_for, span));
             }
             Verdict::GiveBack => self.give_back(vec![held]),
             Verdict::Nothing => {
@@ -206,7 +208,7 @@ impl Bundle<'_> {
 }
 
 impl Done {
-    fn new(held: Held, outcome: Outcome, ran_for: Duration, span: Span) -> Self {
+    fn new(held: Held, tenant: TenantId, outcome: Outcome, ran_for: Duration, span: Span) -> Self {
         let error = match &outcome {
             Outcome::Failed { error, .. } => Some(error.clone()),
             Outcome::Completed(_) | Outcome::Cancelled => None,
@@ -214,8 +216,10 @@ impl Done {
         Self {
             report: Report {
                 run: held.run(),
+                tenant,
                 outcome,
                 ran_for,
+                files: held.tether().made(),
             },
             trace: Trace {
                 _held: held,

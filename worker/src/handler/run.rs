@@ -18,7 +18,7 @@ use std::{
 };
 
 use serde_json::Value;
-use shared::model::{Progress, TaskId};
+use shared::model::{FileId, Progress, TaskId};
 use tokio::{
     sync::{Notify, oneshot},
     time::Instant,
@@ -179,6 +179,7 @@ pub(crate) struct Tether {
     stop: CancellationToken,
     why: AtomicU8,
     progress: Mutex<Option<Progress>>,
+    made: Mutex<Vec<FileId>>,
     threads: Mutex<Threads>,
     threads_ended: Notify,
 }
@@ -209,6 +210,16 @@ impl Tether {
     /// Waits until the run is asked to stop.
     pub(crate) async fn stopped(&self) {
         self.stop.cancelled().await;
+    }
+
+    /// Notes a file that the run made and that is stored.
+    pub(crate) fn note_made(&self, file: FileId) {
+        locked(&self.made).push(file);
+    }
+
+    /// The stored files that the run made.
+    pub(crate) fn made(&self) -> Vec<FileId> {
+        locked(&self.made).clone()
     }
 
     /// The progress told since the last question.

@@ -149,6 +149,7 @@ impl Stand {
                 id: TaskId::mint(0, now, &mut rand::rng()),
                 spec: job.spec,
                 input: Json::from_value(&job.input),
+                files: Vec::new(),
             })
             .collect();
         let ids = tasks.iter().map(|task| task.id).collect();
