@@ -139,10 +139,11 @@ impl JobFolder {
         new_file(&self.path.join(name))
     }
 
-    /// Empties it.
-    pub fn clear(&self) -> io::Result<()> {
-        fs::remove_dir_all(&self.path)?;
-        make(&self.path)
+    /// A new folder in it.
+    pub fn subfolder(&self, name: &str) -> io::Result<PathBuf> {
+        let path = self.path.join(name);
+        make(&path)?;
+        Ok(path)
     }
 }
 
@@ -220,8 +221,7 @@ mod tests {
         let path = folder.path().to_owned();
         assert_eq!((mode(room.path()), mode(&path)), (0o700, 0o700));
         assert_eq!(mode(&path.join("x")), 0o600);
-        folder.clear().unwrap();
-        assert!(path.exists() && !path.join("x").exists());
+        assert_eq!(mode(&folder.subfolder("made").unwrap()), 0o700);
         let dying = std::thread::spawn(move || {
             let _folder = folder;
             panic!("on purpose");

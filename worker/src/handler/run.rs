@@ -26,6 +26,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{HandlerError, shorten};
+use crate::{builtin::Means, isolation::Usage};
 
 /// A recursive handler on a deep document needs more than the 2 MiB default;
 /// only touched pages cost memory.
@@ -47,6 +48,8 @@ pub struct Run {
     /// When the timeout ends the run.
     pub deadline: Instant,
     pub(crate) control: Control,
+    /// What built-in types have beside that.
+    pub(crate) means: Option<Means>,
 }
 
 impl Run {
@@ -136,6 +139,11 @@ impl Control {
         };
         *locked(&self.tether.progress) = Some(Progress { fraction, message });
     }
+
+    /// Says what the run cost, where that is known exactly.
+    pub(crate) fn used(&self, usage: Usage) {
+        *locked(&self.tether.usage) = Some(usage);
+    }
 }
 
 impl fmt::Debug for Control {
@@ -179,6 +187,7 @@ pub(crate) struct Tether {
     stop: CancellationToken,
     why: AtomicU8,
     progress: Mutex<Option<Progress>>,
+    usage: Mutex<Option<Usage>>,
     threads: Mutex<Threads>,
     threads_ended: Notify,
 }
@@ -209,6 +218,11 @@ impl Tether {
     /// Waits until the run is asked to stop.
     pub(crate) async fn stopped(&self) {
         self.stop.cancelled().await;
+    }
+
+    /// What the run cost, once it ended, where that is known exactly: for figures and estimates.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        *locked(&self.usage)
     }
 
     /// The progress told since the last question.
@@ -293,6 +307,7 @@ mod tests {
             correlation_id: "c-1".into(),
             deadline: Instant::now(),
             control: Control::new(Arc::clone(&tether)),
+            means: None,
         };
         (run, tether)
     }

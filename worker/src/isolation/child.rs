@@ -41,7 +41,7 @@ const HEADER_ROOM: u64 = 1 << 16;
 pub(super) fn serve() -> ! {
     confine::settle();
     // A failure to speak means that nobody listens any more.
-    let code = if converse().is_ok() { 0 } else { 1 };
+    let code = i32::from(converse().is_err());
     std::process::exit(code)
 }
 
@@ -112,7 +112,6 @@ struct Runner {
 impl Runner {
     fn work(&self, orders: &Receiver<(Box<Order>, Value)>) {
         while let Ok((order, input)) = orders.recv() {
-            limits::forget_peak();
             let before = limits::cpu();
             limits::begin(order.memory_bytes, order.cpu_seconds, order.output_bytes);
             let frame = self.run(&order, &input);
@@ -120,6 +119,8 @@ impl Runner {
             limits::end();
             drop((frame, input, order));
             let account = Say::Idle(account(before));
+            // Here and not before the next run: whatever that one takes to be received is its own, too.
+            limits::forget_peak();
             if spoken
                 .and_then(|()| self.voice.say(&account, &Value::Null))
                 .is_err()
@@ -131,25 +132,25 @@ impl Runner {
 
     /// Runs an order and makes the answer.
     fn run(&self, order: &Order, input: &Value) -> Vec<u8> {
-        let shelf = Shelf::new(
+        let files = Shelf::new(
             order.inputs.clone(),
             order.folder.clone(),
             order.output_bytes,
         );
-        let ended = catch_unwind(AssertUnwindSafe(|| self.perform(order, input, &shelf)));
+        let ended = catch_unwind(AssertUnwindSafe(|| self.perform(order, input, &files)));
         let (end, body) = match ended {
             Ok(Ok(result)) => (End::Result, result),
             Ok(Err(error)) => (reported(error), Value::Null),
             Err(panic) => (End::Panicked(constant(&*panic)), Value::Null),
         };
         let cap = order.output_bytes.saturating_add(HEADER_ROOM);
-        match codec::frame(&Say::Ended(end, named(shelf)), &body) {
+        match codec::frame(&Say::Ended(end, named(files)), &body) {
             Ok(frame) if frame.len() as u64 <= cap => frame,
             _ => too_long(order.output_bytes),
         }
     }
 
-    fn perform(&self, order: &Order, input: &Value, shelf: &Shelf) -> Result<Value, Error> {
+    fn perform(&self, order: &Order, input: &Value, files: &Shelf) -> Result<Value, Error> {
         let kind = kind(&order.workflow_type).ok_or_else(|| {
             Error::Internal(
                 "the child does not know this workflow type; is it another program?".into(),
@@ -169,7 +170,7 @@ impl Runner {
             stop: &|| self.stopped.load(Ordering::Relaxed) == order.number,
             progress: &progress,
             advanced: order.advanced,
-            files: shelf,
+            files,
             contact_key: &order.contact_key,
         };
         (kind.run)(input, &surroundings)
@@ -203,12 +204,12 @@ fn constant(panic: &(dyn Any + Send)) -> Option<String> {
 }
 
 /// The made files by their names in the folder.
-fn named(shelf: Shelf) -> Vec<(String, FileLink)> {
+fn named(files: Shelf) -> Vec<(String, FileLink)> {
     let name = |made: MadeFile| {
         let name = made.path.file_name()?.to_str()?.to_owned();
         Some((name, made.link))
     };
-    shelf.into_made().into_iter().filter_map(name).collect()
+    files.into_made().into_iter().filter_map(name).collect()
 }
 
 fn too_long(cap: u64) -> Vec<u8> {

@@ -15,14 +15,14 @@ use std::{
 use serde_json::Value;
 use shared::model::ErrorCode;
 use tracing::{debug, info};
-use workflows::Bounds;
+use workflows::{Bounds, FileLink};
 
 use super::{
     Options, Usage,
     message::{End, Order},
     nursery::Nursery,
     oom::Kills,
-    process::{Answer, Process, Watch},
+    process::{Answer, Made, Process, Watch},
     verdict::{Before, Death, Verdict, judge},
 };
 use crate::{
@@ -301,13 +301,7 @@ impl Outcome {
         }
     }
 
-    fn of(
-        job: &Job,
-        end: End,
-        body: Value,
-        made: Vec<(String, workflows::FileLink)>,
-        usage: Usage,
-    ) -> Self {
+    fn of(job: &Job, end: End, body: Value, made: Made, usage: Usage) -> Self {
         let result = result(end, body);
         let folder = job.folder.as_deref().unwrap_or(Path::new(""));
         let made = if result.is_ok() { made } else { Vec::new() };
@@ -352,7 +346,7 @@ fn result(end: End, body: Value) -> Result<Value, HandlerError> {
 
 /// A made file where the child says it is. A child is not believed: only an ordinary file of that length in the
 /// run's own folder is one.
-fn found(folder: &Path, name: &str, link: workflows::FileLink) -> Result<MadeFile, HandlerError> {
+fn found(folder: &Path, name: &str, link: FileLink) -> Result<MadeFile, HandlerError> {
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     let path = folder.join(name);
     let there = path

@@ -101,7 +101,7 @@ fn run(input: &Value, run: &Run<'_>) -> Result<Value, Error> {
     match deed {
         Deed::Echo => Ok(input.clone()),
         Deed::Alloc { mib } => Ok(json!({"touched": touch(mib << 20)})),
-        Deed::Spin { ms } => spin(Duration::from_millis(ms), run),
+        Deed::Spin { ms } => spin(ms, run),
         Deed::Hang => loop {
             std::thread::park();
         },
@@ -127,13 +127,14 @@ fn touch(bytes: usize) -> usize {
     std::hint::black_box(&memory).len()
 }
 
-fn spin(whole: Duration, run: &Run<'_>) -> Result<Value, Error> {
+fn spin(ms: u64, run: &Run<'_>) -> Result<Value, Error> {
+    let whole = Duration::from_millis(ms);
     let begun = Instant::now();
     while begun.elapsed() < whole {
         run.check()?;
         (0..10_000).for_each(|_| std::hint::spin_loop());
     }
-    Ok(json!({"spun_ms": whole.as_millis() as u64}))
+    Ok(json!({"spun_ms": ms}))
 }
 
 #[expect(

@@ -32,7 +32,7 @@ const READY_WITHIN: Duration = Duration::from_secs(20);
 /// How often a quiet child is looked at: its memory, and whether its run is to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A run that was told to stop has this long, so that its warm child can go on serving.
-const STOP_PATIENCE: Duration = Duration::from_millis(1000);
+const STOP_PATIENCE: Duration = Duration::from_secs(1);
 /// A child that closed its pipes has this long to be dead by itself, so that we learn what of.
 const DEATH_WITHIN: Duration = Duration::from_secs(2);
 /// The last words fit; what a library prints before them is forgotten.
@@ -65,6 +65,9 @@ pub(super) struct Process {
     rest: Account,
 }
 
+/// Made files by their names in the run's folder.
+pub(super) type Made = Vec<(String, FileLink)>;
+
 /// How an order ended.
 #[derive(Debug)]
 pub(super) enum Answer {
@@ -72,7 +75,7 @@ pub(super) enum Answer {
     Ended {
         end: End,
         body: Value,
-        made: Vec<(String, FileLink)>,
+        made: Made,
         usage: Usage,
     },
     /// The child is dead.
@@ -97,7 +100,7 @@ struct Watched<'a> {
     next_look: Instant,
     peak_seen: u64,
     /// The answer, until the child is at rest again.
-    ended: Option<(End, Value, Vec<(String, FileLink)>)>,
+    ended: Option<(End, Value, Made)>,
 }
 
 /// What one look at the pipes found.
@@ -171,6 +174,8 @@ impl Process {
         input: &Value,
         watch: &dyn Watch,
     ) -> Result<Answer, Malformed> {
+        self.drain_errors();
+        self.tail.clear();
         self.orders += 1;
         order.number = self.orders;
         let begun = Instant::now();
@@ -379,7 +384,7 @@ fn write_some(pipe: &mut ChildStdin, outbox: &mut Vec<u8>) -> io::Result<()> {
 /// Reads what is there now, at most a mebibyte, so that a flood is looked at piece by piece.
 fn read_all(pipe: &mut (impl Read + AsFd), into: &mut Vec<u8>) -> io::Result<Seen> {
     const AT_ONCE: usize = 1 << 20;
-    let mut chunk = [0; 1 << 16];
+    let mut chunk = [0; 1 << 14];
     let mut taken = 0;
     while taken < AT_ONCE {
         match pipe.read(&mut chunk) {

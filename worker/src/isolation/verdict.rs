@@ -174,9 +174,13 @@ fn crashed(death: &Death, before: Before) -> Verdict {
 mod tests {
     use super::*;
     use super::{
+        Before::{Crashed, Nothing, OutOfMemory},
         Exit::{Code, Signal},
-        LastWords::{Allocation, Overflow},
+        Killed::{Babbled, Stopped, Wall},
+        LastWords::{Allocation, None, Overflow},
     };
+
+    const NOBODY: Option<super::Killed> = Option::None;
 
     const BOUNDS: Bounds = Bounds {
         memory_bytes: 64 << 20,
@@ -193,164 +197,46 @@ mod tests {
         }
     }
 
+    type Row = (
+        Exit,
+        Option<super::Killed>,
+        LastWords,
+        bool,
+        Before,
+        &'static str,
+    );
+
+    /// Exit, killed by us, last words, whether the kernel ran out of memory, what was before; the verdict's beginning.
+    #[rustfmt::skip]
+    const ROWS: &[Row] = &[
+        (Signal(9), Some(Stopped), None, true, Nothing, "internal: the run stopped"),
+        (Code(0), Some(Stopped), None, false, Crashed, "internal: the run stopped"),
+        (Signal(9), Some(Wall), None, true, Nothing, "limit_exceeded: the run took longer than 9 s (wall"),
+        (Signal(24), NOBODY, None, false, Nothing, "limit_exceeded: the run used more than 3 s of processor"),
+        (Signal(24), NOBODY, None, false, Crashed, "limit_exceeded: the run used more than 3 s of processor"),
+        (Signal(25), NOBODY, None, false, Nothing, "limit_exceeded: the run wrote a file above 77 bytes"),
+        (Signal(6), NOBODY, Allocation(4096), false, Nothing, "limit_exceeded: the run needed 4096 bytes more than its 64 MiB"),
+        (Signal(6), NOBODY, Overflow, false, Nothing, "limit_exceeded: the input is nested deeper"),
+        (Signal(11), NOBODY, Overflow, false, Nothing, "limit_exceeded: the input is nested deeper"),
+        (Signal(9), NOBODY, None, true, Nothing, "again alone"),
+        (Signal(9), NOBODY, None, true, Crashed, "again alone"),
+        (Signal(9), NOBODY, None, true, OutOfMemory, "oom_suspect: the kernel ended"),
+        (Signal(9), NOBODY, None, false, Nothing, "again after Killed"),
+        (Signal(9), NOBODY, None, false, Before::Killed, "internal: somebody killed"),
+        (Signal(9), NOBODY, None, false, OutOfMemory, "internal: somebody killed"),
+        (Signal(6), NOBODY, None, false, Nothing, "again after Crashed"),
+        (Signal(11), NOBODY, None, true, Before::Killed, "again after Crashed"),
+        (Signal(11), NOBODY, None, false, Crashed, "invalid_input: the input: makes its reader crash (signal 11"),
+        (Signal(6), NOBODY, None, false, OutOfMemory, "invalid_input: the input: makes its reader crash (signal 6"),
+        (Code(3), NOBODY, None, false, Nothing, "again after Crashed"),
+        (Code(0), NOBODY, Overflow, false, Crashed, "invalid_input: the input: makes its reader crash (exit code 0"),
+        (Signal(9), Some(Babbled), None, true, Nothing, "again after Crashed"),
+        (Signal(9), Some(Babbled), None, true, Crashed, "invalid_input: the input: makes its reader crash (a broken"),
+    ];
+
     #[test]
     fn every_way_to_die_has_its_verdict() {
-        use Before::{Crashed, Killed as WasKilled, Nothing, OutOfMemory};
-        use Killed::{Babbled, Stopped, Wall};
-        type Row = (Exit, Option<Killed>, LastWords, bool, Before, &'static str);
-        let none = LastWords::None;
-        let rows: &[Row] = &[
-            (
-                Signal(9),
-                Some(Stopped),
-                none,
-                true,
-                Nothing,
-                "internal: the run stopped",
-            ),
-            (
-                Code(0),
-                Some(Stopped),
-                none,
-                false,
-                Crashed,
-                "internal: the run stopped",
-            ),
-            (
-                Signal(9),
-                Some(Wall),
-                none,
-                true,
-                Nothing,
-                "limit_exceeded: the run took longer than 9 s (wall",
-            ),
-            (
-                Signal(24),
-                None,
-                none,
-                false,
-                Nothing,
-                "limit_exceeded: the run used more than 3 s of processor",
-            ),
-            (
-                Signal(24),
-                None,
-                none,
-                false,
-                Crashed,
-                "limit_exceeded: the run used more than 3 s of processor",
-            ),
-            (
-                Signal(25),
-                None,
-                none,
-                false,
-                Nothing,
-                "limit_exceeded: the run wrote a file above 77 bytes",
-            ),
-            (
-                Signal(6),
-                None,
-                Allocation(4096),
-                false,
-                Nothing,
-                "limit_exceeded: the run needed 4096 bytes more than its 64 MiB",
-            ),
-            (
-                Signal(6),
-                None,
-                Overflow,
-                false,
-                Nothing,
-                "limit_exceeded: the input is nested deeper",
-            ),
-            (
-                Signal(11),
-                None,
-                Overflow,
-                false,
-                Nothing,
-                "limit_exceeded: the input is nested deeper",
-            ),
-            (Signal(9), None, none, true, Nothing, "again alone"),
-            (Signal(9), None, none, true, Crashed, "again alone"),
-            (
-                Signal(9),
-                None,
-                none,
-                true,
-                OutOfMemory,
-                "oom_suspect: the kernel ended",
-            ),
-            (Signal(9), None, none, false, Nothing, "again after Killed"),
-            (
-                Signal(9),
-                None,
-                none,
-                false,
-                WasKilled,
-                "internal: somebody killed",
-            ),
-            (
-                Signal(9),
-                None,
-                none,
-                false,
-                OutOfMemory,
-                "internal: somebody killed",
-            ),
-            (Signal(6), None, none, false, Nothing, "again after Crashed"),
-            (
-                Signal(11),
-                None,
-                none,
-                true,
-                WasKilled,
-                "again after Crashed",
-            ),
-            (
-                Signal(11),
-                None,
-                none,
-                false,
-                Crashed,
-                "invalid_input: the input: makes its reader crash (signal 11",
-            ),
-            (
-                Signal(6),
-                None,
-                none,
-                false,
-                OutOfMemory,
-                "invalid_input: the input: makes its reader crash (signal 6",
-            ),
-            (Code(3), None, none, false, Nothing, "again after Crashed"),
-            (
-                Code(0),
-                None,
-                Overflow,
-                false,
-                Crashed,
-                "invalid_input: the input: makes its reader crash (exit code 0",
-            ),
-            (
-                Signal(9),
-                Some(Babbled),
-                none,
-                true,
-                Nothing,
-                "again after Crashed",
-            ),
-            (
-                Signal(9),
-                Some(Babbled),
-                none,
-                true,
-                Crashed,
-                "invalid_input: the input: makes its reader crash (a broken",
-            ),
-        ];
-        for (exit, killed, words, oom, before, expected) in rows {
+        for (exit, killed, words, oom, before, expected) in ROWS {
             let death = Death {
                 exit: *exit,
                 killed: *killed,
@@ -387,8 +273,8 @@ mod tests {
                 let (exit, oom) = ends[turn % 2];
                 let death = Death {
                     exit,
-                    killed: None,
-                    words: LastWords::None,
+                    killed: NOBODY,
+                    words: None,
                     oom,
                 };
                 match judge(&death, &BOUNDS, before) {
@@ -417,7 +303,7 @@ mod tests {
         );
         assert_eq!(
             LastWords::find("some memory allocation of x bytes failed"),
-            LastWords::None
+            None
         );
     }
 }

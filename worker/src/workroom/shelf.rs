@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
+    fmt::{self, Write as _},
     fs::File,
     io::{self, BufReader, Read, Seek, SeekFrom, Write},
     path::PathBuf,
@@ -202,7 +202,11 @@ fn hash_again(file: &mut File) -> io::Result<String> {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a text cannot fail.
+        write!(text, "{byte:02x}").ok();
+        text
+    })
 }
 
 impl fmt::Debug for Draft {
