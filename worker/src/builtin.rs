@@ -169,7 +169,7 @@ async fn inside(
                 files: &workflows::NoFiles,
                 contact_key: &[0; 32],
             };
-            (kind.run)(&input, &surroundings).map_err(error)
+            (kind.run)(&input, &surroundings).map_err(HandlerError::from)
         })
         .await
 }
@@ -221,23 +221,25 @@ impl Watch for Control {
     }
 }
 
-fn error(error: workflows::Error) -> HandlerError {
-    match error {
-        workflows::Error::InvalidInput(problems) => {
-            let problems: Vec<_> = problems
-                .into_iter()
-                .map(|problem| Problem {
-                    pointer: problem.pointer,
-                    detail: problem.detail,
-                })
-                .collect();
-            HandlerError::invalid_inputs(&problems)
+impl From<workflows::Error> for HandlerError {
+    fn from(error: workflows::Error) -> Self {
+        match error {
+            workflows::Error::InvalidInput(problems) => {
+                let problems: Vec<_> = problems
+                    .into_iter()
+                    .map(|problem| Problem {
+                        pointer: problem.pointer,
+                        detail: problem.detail,
+                    })
+                    .collect();
+                Self::invalid_inputs(&problems)
+            }
+            limit @ workflows::Error::LimitExceeded { .. } => {
+                Self::limit_exceeded(limit.to_string())
+            }
+            workflows::Error::Stopped => Self::stopped(),
+            workflows::Error::Internal(detail) => Self::internal(detail),
         }
-        limit @ workflows::Error::LimitExceeded { .. } => {
-            HandlerError::limit_exceeded(limit.to_string())
-        }
-        workflows::Error::Stopped => HandlerError::stopped(),
-        workflows::Error::Internal(detail) => HandlerError::internal(detail),
     }
 }
 

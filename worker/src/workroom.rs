@@ -19,7 +19,7 @@ use std::{
 
 use tracing::{info, warn};
 
-pub use shelf::{MadeFile, Shelf};
+pub use shelf::{MadeFile, Shelf, sha256_of_file};
 
 /// Owner only: what runs read and make is a tenant's.
 const FOLDER_MODE: u32 = 0o700;

@@ -97,7 +97,10 @@ fn run(input: &Value, run: &Run<'_>) -> Result<Value, Error> {
             detail: error.to_string(),
         }])
     })?;
-    (run.progress)(0.5, "misbehaving");
+    (run.progress)(
+        0.5,
+        &format!("misbehaving in process {}", std::process::id()),
+    );
     match deed {
         Deed::Echo => Ok(input.clone()),
         Deed::Alloc { mib } => Ok(json!({"touched": touch(mib << 20)})),

@@ -8,7 +8,7 @@ use std::{
     fmt::{self, Write as _},
     fs::File,
     io::{self, BufReader, Read, Seek, SeekFrom, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -187,6 +187,11 @@ impl Sink for Draft {
         all.push(made);
         Ok(link)
     }
+}
+
+/// The SHA-256 of a file's content, as ids are made of it; reads it piece by piece.
+pub fn sha256_of_file(path: &Path) -> io::Result<String> {
+    hash_again(&mut File::open(path)?)
 }
 
 fn hash_again(file: &mut File) -> io::Result<String> {
