@@ -17,11 +17,14 @@
 mod codec;
 mod message;
 
-mod nursery;
-mod oom;
 mod options;
 mod pool;
+
 mod process;
+
+mod nursery;
+mod oom;
+mod pipes;
 mod verdict;
 
 mod child;

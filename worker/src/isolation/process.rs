@@ -4,14 +4,14 @@
 //! standard error is read and forgotten but for the sentences in `verdict`.
 
 use std::{
-    io::{self, Read, Write},
-    os::{fd::AsFd, unix::process::ExitStatusExt},
-    process::{self, ChildStderr, ChildStdin, ChildStdout, ExitStatus},
+    io,
+    os::unix::process::ExitStatusExt,
+    process::{self, ExitStatus},
     time::{Duration, Instant},
 };
 
 use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
+    event::{PollFd, PollFlags, poll},
     process::{Pid, PidfdFlags, pidfd_open},
 };
 use serde_json::Value;
@@ -24,6 +24,7 @@ use super::{
     message::{Account, Ask, End, Order, Say},
     nursery::Nursery,
     options::Program,
+    pipes::{Pipes, Seen, span},
     verdict::{Exit, Killed, LastWords},
 };
 
@@ -35,8 +36,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const STOP_PATIENCE: Duration = Duration::from_secs(1);
 /// A child that closed its pipes has this long to be dead by itself, so that we learn what of.
 const DEATH_WITHIN: Duration = Duration::from_secs(2);
-/// The last words fit; what a library prints before them is forgotten.
-const TAIL_BYTES: usize = 4096;
 /// Beside the result that `output_bytes` caps: names of made files, and encoding.
 const ANSWER_ROOM: u64 = 2 << 20;
 
@@ -52,12 +51,7 @@ pub trait Watch {
 #[derive(Debug)]
 pub(super) struct Process {
     child: process::Child,
-    stdin: ChildStdin,
-    stdout: ChildStdout,
-    stderr: ChildStderr,
-    /// Bytes that are not yet a frame.
-    inbox: Vec<u8>,
-    tail: Vec<u8>,
+    pipes: Pipes,
     /// Orders given.
     orders: u64,
     /// At its first rest, and at the latest.
@@ -103,31 +97,18 @@ struct Watched<'a> {
     ended: Option<(End, Value, Made)>,
 }
 
-/// What one look at the pipes found.
-enum Seen {
-    Open,
-    Closed,
-}
-
 impl Process {
     /// Starts a child and waits until it serves.
     pub(super) fn start(nursery: &Nursery, program: &Program) -> io::Result<Self> {
         let mut child = nursery.start(program.command())?;
-        let lost = || io::Error::other("a child has no pipes");
+        let pipes = Pipes::of(&mut child)?;
         let mut this = Self {
-            stdin: child.stdin.take().ok_or_else(lost)?,
-            stdout: child.stdout.take().ok_or_else(lost)?,
-            stderr: child.stderr.take().ok_or_else(lost)?,
             child,
-            inbox: Vec::new(),
-            tail: Vec::new(),
+            pipes,
             orders: 0,
             first: Account::default(),
             rest: Account::default(),
         };
-        rustix::io::ioctl_fionbio(&this.stdin, true)?;
-        rustix::io::ioctl_fionbio(&this.stdout, true)?;
-        rustix::io::ioctl_fionbio(&this.stderr, true)?;
         this.greet()?;
         Ok(this)
     }
@@ -140,8 +121,9 @@ impl Process {
         };
         let deadline = Instant::now() + READY_WITHIN;
         while Instant::now() < deadline {
-            let seen = self.look(&mut Vec::new(), LOOK_EVERY)?;
+            let seen = self.pipes.look(&mut Vec::new(), LOOK_EVERY)?;
             match self
+                .pipes
                 .next_frame()
                 .map_err(|_| refused("does not speak the protocol"))?
             {
@@ -174,8 +156,7 @@ impl Process {
         input: &Value,
         watch: &dyn Watch,
     ) -> Result<Answer, Malformed> {
-        self.drain_errors();
-        self.tail.clear();
+        self.pipes.forget_errors();
         self.orders += 1;
         order.number = self.orders;
         let begun = Instant::now();
@@ -187,7 +168,7 @@ impl Process {
             answer_max: bounds.output_bytes.saturating_add(ANSWER_ROOM),
             outbox: codec::frame(&Ask::Run(Box::new(order)), input)?,
             told_to_stop: None,
-            next_look: begun,
+            next_look: begun + LOOK_EVERY,
             peak_seen: 0,
             ended: None,
         };
@@ -195,7 +176,7 @@ impl Process {
             if let Some(killed) = self.overdue(&mut watched) {
                 return Ok(self.bury(Some(killed), &watched));
             }
-            let Ok(Seen::Open) = self.look(&mut watched.outbox, LOOK_EVERY) else {
+            let Ok(Seen::Open) = self.pipes.look(&mut watched.outbox, LOOK_EVERY) else {
                 // Its last frame may have come with its end.
                 return Ok(match self.hear(&mut watched) {
                     Ok(Some(answer)) => answer,
@@ -234,7 +215,7 @@ impl Process {
 
     /// Takes what the child said; the answer once it is whole.
     fn hear(&mut self, watched: &mut Watched<'_>) -> Result<Option<Answer>, Malformed> {
-        while let Some((said, body)) = self.next_frame()? {
+        while let Some((said, body)) = self.pipes.next_frame()? {
             match (said, watched.ended.take()) {
                 (Say::Progress(fraction, doing), ended) => {
                     watched.ended = ended;
@@ -259,7 +240,7 @@ impl Process {
             }
         }
         let longest = usize::try_from(watched.answer_max).unwrap_or(usize::MAX);
-        if self.inbox.len() > longest {
+        if self.pipes.pending() > longest {
             return Err(Malformed);
         }
         Ok(None)
@@ -275,14 +256,13 @@ impl Process {
         // Dead or not, it is dead now; a status that says killed is ours only if we had to.
         self.child.kill().ok();
         let exit = self.child.wait().map_or(Exit::Code(-1), exit_of);
-        self.drain_errors();
         let before = Duration::from_nanos(self.rest.cpu_total_nanos);
         Answer::Died {
             exit,
             killed,
-            words: LastWords::find(&String::from_utf8_lossy(&self.tail)),
+            words: LastWords::find(&self.pipes.last_errors()),
             usage: Usage {
-                peak_bytes: watched.peak_seen,
+                peak_bytes: watched.peak_seen.max(self.rest.resident_bytes),
                 cpu: cpu.saturating_sub(before),
                 wall: watched.begun.elapsed(),
             },
@@ -296,58 +276,6 @@ impl Process {
         };
         let mut fds = [PollFd::new(&handle, PollFlags::IN)];
         poll(&mut fds, Some(&span(DEATH_WITHIN))).ok();
-    }
-
-    /// The next whole frame.
-    fn next_frame(&mut self) -> Result<Option<(Say, Value)>, Malformed> {
-        let Some((prefix, rest)) = self.inbox.split_first_chunk() else {
-            return Ok(None);
-        };
-        let Some(payload) = rest.get(..codec::length(*prefix)?) else {
-            return Ok(None);
-        };
-        let frame = codec::open(payload)?;
-        let whole = codec::LENGTH + payload.len();
-        self.inbox.drain(..whole);
-        Ok(Some(frame))
-    }
-
-    /// Waits until a pipe is ready, at most so long, and moves what is there.
-    fn look(&mut self, outbox: &mut Vec<u8>, at_most: Duration) -> io::Result<Seen> {
-        let ready = {
-            let mut fds = vec![
-                PollFd::new(&self.stdout, PollFlags::IN),
-                PollFd::new(&self.stderr, PollFlags::IN),
-            ];
-            if !outbox.is_empty() {
-                fds.push(PollFd::new(&self.stdin, PollFlags::OUT));
-            }
-            match poll(&mut fds, Some(&span(at_most))) {
-                Err(rustix::io::Errno::INTR) => return Ok(Seen::Open),
-                polled => polled?,
-            };
-            let ready = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
-            [ready(0), ready(1), ready(2)]
-        };
-        if ready[2] && write_some(&mut self.stdin, outbox).is_err() {
-            // It has closed its end: what it had to say is still in the other pipe.
-            outbox.clear();
-        }
-        if ready[1] {
-            self.drain_errors();
-        }
-        if ready[0] {
-            return read_all(&mut self.stdout, &mut self.inbox);
-        }
-        Ok(Seen::Open)
-    }
-
-    /// Reads what is on standard error and keeps its end.
-    fn drain_errors(&mut self) {
-        let closed = read_all(&mut self.stderr, &mut self.tail);
-        let surplus = self.tail.len().saturating_sub(TAIL_BYTES);
-        self.tail.drain(..surplus);
-        drop(closed);
     }
 }
 
@@ -364,39 +292,4 @@ fn exit_of(status: ExitStatus) -> Exit {
         (None, Some(signal)) => Exit::Signal(signal),
         (None, None) => Exit::Code(-1),
     }
-}
-
-fn span(duration: Duration) -> Timespec {
-    Timespec::try_from(duration).unwrap_or_default()
-}
-
-fn write_some(pipe: &mut ChildStdin, outbox: &mut Vec<u8>) -> io::Result<()> {
-    match pipe.write(outbox) {
-        Ok(written) => {
-            outbox.drain(..written);
-            Ok(())
-        }
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-/// Reads what is there now, at most a mebibyte, so that a flood is looked at piece by piece.
-fn read_all(pipe: &mut (impl Read + AsFd), into: &mut Vec<u8>) -> io::Result<Seen> {
-    const AT_ONCE: usize = 1 << 20;
-    let mut chunk = [0; 1 << 14];
-    let mut taken = 0;
-    while taken < AT_ONCE {
-        match pipe.read(&mut chunk) {
-            Ok(0) => return Ok(Seen::Closed),
-            Ok(read) => {
-                into.extend_from_slice(&chunk[..read]);
-                taken += read;
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(Seen::Open)
 }

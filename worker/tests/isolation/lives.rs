@@ -208,7 +208,7 @@ fn the_kernels_kill_for_want_of_memory_makes_a_suspect() {
         assert!(
             BOUNDS.memory_bytes > 48 * MIB,
             "the kernel's bound must be the nearer one"
-        )
+        );
     };
     let outcome = pool.run(&job(json!({"do": "alloc", "mib": 100})), &watcher);
     let (code, message) = failure(outcome);
