@@ -43,7 +43,7 @@ fn hostile_inputs_end_once_and_harm_nobody(fleet: &mut Fleet) -> Result<()> {
     for input in [
         json!({"do": "abort"}),
         json!({"do": "exit", "code": 9}),
-        json!({"do": "what"}),
+        json!({"do": "alloc"}),
     ] {
         oracle.submit(&api, &child(&input), Ending::Failed("invalid_input"))?;
     }

@@ -9,7 +9,7 @@ mod shelf;
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -66,12 +66,18 @@ impl Workroom {
         Self::enter(base, boot).map_err(fail)
     }
 
-    /// Like [`open`](Self::open), in a folder for temporary files that is this worker's alone.
+    /// Like [`open`](Self::open), among the system's temporary files, in a folder that is this user's alone.
     pub fn temporary(boot: &str) -> Result<Self, Error> {
-        let base = std::env::temp_dir();
-        let path = base.join(format!("zerogate-{boot}"));
-        let made = make(&path).and_then(|()| Self::locked(path));
-        made.map_err(|error| Error { path: base, error })
+        let user = rustix::process::getuid();
+        let base = std::env::temp_dir().join(format!("zerogate-work-{}", user.as_raw()));
+        let made = match make(&base) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                is_ours(&base, user.as_raw())
+            }
+            made => made,
+        };
+        let entered = made.and_then(|()| Self::enter(&base, boot));
+        entered.map_err(|error| Error { path: base, error })
     }
 
     fn enter(base: &Path, boot: &str) -> io::Result<Self> {
@@ -169,6 +175,18 @@ fn make(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(FOLDER_MODE).create(path)
 }
 
+/// Others can make folders among temporary files, too, and wait for whoever uses them.
+fn is_ours(path: &Path, user: u32) -> io::Result<()> {
+    let found = fs::symlink_metadata(path)?;
+    if found.is_dir() && found.uid() == user && found.mode() & 0o777 == FOLDER_MODE {
+        Ok(())
+    } else {
+        Err(io::Error::other(
+            "it belongs to somebody else, or others may look into it",
+        ))
+    }
+}
+
 fn remove(path: &Path) {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -233,6 +251,24 @@ mod tests {
         assert!(last.exists(), "a run in progress keeps the room");
         drop(other);
         assert!(!whole.exists());
+    }
+
+    #[test]
+    fn a_temporary_room_is_used_only_if_nobody_else_can_look_into_it() {
+        let one = Workroom::temporary(&format!("test-{}", std::process::id())).unwrap();
+        let base = one.path().parent().unwrap().to_owned();
+        assert_eq!((mode(&base), mode(one.path())), (0o700, 0o700));
+        let user = fs::metadata(&base).unwrap().uid();
+        assert!(is_ours(&base, user).is_ok() && is_ours(&base, user + 1).is_err());
+        let open = tempfile::tempdir().unwrap();
+        fs::set_permissions(open.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(
+            is_ours(open.path(), user).is_err(),
+            "others may look into it"
+        );
+        let link = open.path().join("link");
+        std::os::unix::fs::symlink(&base, &link).unwrap();
+        assert!(is_ours(&link, user).is_err(), "it leads elsewhere");
     }
 
     #[test]

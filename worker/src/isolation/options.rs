@@ -77,6 +77,8 @@ impl Program {
             .env("MALLOC_TRIM_THRESHOLD_", "1048576")
             .env("MALLOC_TOP_PAD_", "131072")
             .current_dir("/")
+            // Ctrl-C at a terminal is for the worker, which then drains; it ends its children itself.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -32,8 +32,9 @@ use super::{
 const READY_WITHIN: Duration = Duration::from_secs(20);
 /// How often a quiet child is looked at: its memory, and whether its run is to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// A run that was told to stop has this long, so that its warm child can go on serving.
-const STOP_PATIENCE: Duration = Duration::from_secs(1);
+/// A run that was told to stop has this long, so that its warm child can go on serving: less than the second that a
+/// draining worker gives its runs.
+const STOP_PATIENCE: Duration = Duration::from_millis(500);
 /// A child that closed its pipes has this long to be dead by itself, so that we learn what of.
 const DEATH_WITHIN: Duration = Duration::from_secs(2);
 /// Beside the result that `output_bytes` caps: names of made files, and encoding.
