@@ -193,7 +193,10 @@ enum Once {
 }
 
 /// A run's right to have a child.
-struct Turn<'a>(&'a Inner);
+struct Turn<'a> {
+    inner: &'a Inner,
+    alone: bool,
+}
 
 impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
@@ -203,31 +206,27 @@ impl Inner {
     /// Waits until a child may run: beside others, or alone.
     fn enter(&self, alone: bool, watch: &dyn Watch) -> Result<Turn<'_>, HandlerError> {
         let mut state = self.state();
-        // Whoever wants to be alone keeps others from beginning, or it would wait for ever.
-        let announced = alone && !state.alone;
-        state.alone |= alone;
+        // Whoever wants to be alone keeps others from beginning, or it would wait for ever; one at a time does.
+        let mut announced = false;
         loop {
-            let free = if alone {
-                announced && state.running == 0
-            } else {
-                !state.alone
-            };
-            if free {
+            if alone && !announced && !state.alone {
+                state.alone = true;
+                announced = true;
+            }
+            if announced && state.running == 0 || !alone && !state.alone {
                 state.running += 1;
-                let idle = if alone {
+                let beside = if alone {
                     std::mem::take(&mut state.idle)
                 } else {
                     Vec::new()
                 };
                 drop(state);
-                drop(idle);
-                return Ok(Turn(self));
+                drop(beside);
+                return Ok(Turn { inner: self, alone });
             }
             if watch.cancelled() {
-                if announced {
-                    state.alone = false;
-                    self.changed.notify_all();
-                }
+                state.alone &= !announced;
+                self.changed.notify_all();
                 return Err(HandlerError::stopped());
             }
             let waited = self.changed.wait_timeout(state, ASK_EVERY);
@@ -267,12 +266,12 @@ impl Inner {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        let mut state = self.inner.state();
         state.running -= 1;
-        if state.running == 0 {
+        if self.alone {
             state.alone = false;
         }
-        self.0.changed.notify_all();
+        self.inner.changed.notify_all();
     }
 }
 
@@ -367,4 +366,71 @@ fn emptied(folder: &Path) -> io::Result<()> {
         std::fs::remove_file(entry?.path())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        thread,
+    };
+
+    struct Patient;
+
+    impl Watch for Patient {
+        fn cancelled(&self) -> bool {
+            false
+        }
+
+        fn progress(&self, _: f64, _: &str) {}
+    }
+
+    struct Impatient;
+
+    impl Watch for Impatient {
+        fn cancelled(&self) -> bool {
+            true
+        }
+
+        fn progress(&self, _: f64, _: &str) {}
+    }
+
+    #[test]
+    fn alone_is_alone_and_everybody_has_a_turn() {
+        let pool = Pool::new(Options::default()).unwrap();
+        let beside = Arc::new(AtomicUsize::new(0));
+        let runs: Vec<_> = (0..24)
+            .map(|n| {
+                let (pool, beside) = (pool.clone(), Arc::clone(&beside));
+                thread::spawn(move || {
+                    let alone = n % 3 == 0;
+                    for _ in 0..50 {
+                        let turn = pool.0.enter(alone, &Patient).unwrap();
+                        let others = beside.fetch_add(1, Ordering::SeqCst);
+                        assert!(!alone || others == 0, "{others} beside a lonely one");
+                        thread::yield_now();
+                        assert!(!alone || beside.load(Ordering::SeqCst) == 1);
+                        beside.fetch_sub(1, Ordering::SeqCst);
+                        drop(turn);
+                    }
+                })
+            })
+            .collect();
+        for run in runs {
+            run.join().unwrap();
+        }
+        let state = pool.0.state();
+        assert!(state.running == 0 && !state.alone);
+    }
+
+    #[test]
+    fn whoever_gives_up_waiting_to_be_alone_holds_nobody_up() {
+        let pool = Pool::new(Options::default()).unwrap();
+        let running = pool.0.enter(false, &Patient).unwrap();
+        assert!(pool.0.enter(true, &Impatient).is_err());
+        drop(pool.0.enter(false, &Patient).unwrap());
+        drop(running);
+        drop(pool.0.enter(true, &Patient).unwrap());
+    }
 }

@@ -69,6 +69,39 @@ fn no_more_children_wait_than_there_are_slots() {
     assert!(pool.idle() <= 2);
 }
 
+#[test]
+fn a_child_inherits_nothing_and_is_the_kernels_first_victim() {
+    let (pool, watcher) = (pool(), Watcher::default());
+    pool.run(&job(json!({"do": "echo"})), &watcher)
+        .result
+        .unwrap();
+    let pid = watcher.pids()[0];
+    let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap();
+    let environment = read("environ");
+    let inherited = environment
+        .split('\0')
+        .find(|one| !one.is_empty() && !one.starts_with("MALLOC_"));
+    assert_eq!(inherited, None, "the fleet's passwords stand there");
+    assert_eq!(read("oom_score_adj").trim(), "800");
+    let limits = read("limits");
+    let soft = |name: &str| {
+        let line = limits
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .unwrap();
+        line.split_whitespace().next().unwrap().to_owned()
+    };
+    assert_eq!(soft("Max core file size"), "0");
+    assert_eq!(soft("Max open files"), "64");
+    let status = read("status");
+    assert!(status.contains("\nUmask:\t0077\n"), "{status}");
+    if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
+        assert!(status.contains("\nSeccomp:\t2\n"), "{status}");
+    }
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+    assert!(descriptors <= 4, "{descriptors} open files at rest");
+}
+
 /// Runs something long and kills the first `kills` children that do.
 fn run_and_kill(kills: usize, ms: u64) -> (Outcome, Vec<u32>) {
     let (pool, watcher) = (pool(), Arc::new(Watcher::default()));
@@ -103,6 +136,58 @@ fn a_child_that_died_while_it_waited_costs_nothing() {
         .result
         .unwrap();
     assert_ne!(watcher.pids()[1], idle);
+}
+
+#[test]
+fn a_storm_of_good_and_bad_runs_leaves_nothing_behind() {
+    let deeds = [
+        (json!({"do": "echo", "n": 1}), true),
+        (json!({"do": "spin", "ms": 5}), true),
+        (json!({"do": "alloc", "mib": 20}), true),
+        (json!({"do": "flood", "bytes": 100_000}), true),
+        (json!({"do": "panic"}), false),
+        (json!({"do": "abort"}), false),
+        (json!({"do": "overflow"}), false),
+        (json!({"do": "alloc", "mib": 9_000}), false),
+        (json!({"do": "big", "bytes": 3 * MIB}), false),
+    ];
+    let (pool, watcher) = (pool(), Arc::new(Watcher::default()));
+    let storms: Vec<_> = (0..4_usize)
+        .map(|thread| {
+            let (pool, watcher, deeds) = (pool.clone(), Arc::clone(&watcher), deeds.clone());
+            thread::spawn(move || {
+                for turn in 0..27 {
+                    let (input, good) = &deeds[(thread * 7 + turn * 5) % deeds.len()];
+                    let outcome = pool.run(&job(input.clone()), &*watcher);
+                    assert_eq!(
+                        outcome.result.is_ok(),
+                        *good,
+                        "{input}: {:?}",
+                        outcome.result
+                    );
+                }
+            })
+        })
+        .collect();
+    for storm in storms {
+        storm.join().unwrap();
+    }
+    assert!(pool.idle() <= 4);
+    drop(pool);
+    let left: Vec<_> = watcher
+        .pids()
+        .into_iter()
+        .filter(|pid| exists(*pid))
+        .collect();
+    assert!(
+        left.is_empty(),
+        "neither children nor their remains: {left:?}"
+    );
+}
+
+/// Whether there is such a process, dead ones that nobody waited for included.
+fn exists(pid: u32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
 }
 
 /// A child whose worker is this test, without a pool.
