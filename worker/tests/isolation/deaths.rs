@@ -80,9 +80,11 @@ fn a_crash_is_tried_again_once_and_then_it_is_the_inputs_fault() {
         (json!({"do": "exit", "code": 3}), "exit code 3"),
         (json!({"do": "exit", "code": 0}), "exit code 0"),
     ] {
-        let (code, message) = failure(run(&pool, &job(input)));
+        let watcher = Watcher::default();
+        let (code, message) = failure(pool.run(&job(input), &watcher));
         assert_eq!(code, ErrorCode::InvalidInput, "{message}");
         assert!(message.contains(how), "{message}");
+        assert_eq!(watcher.pids().len(), 2, "two children, and no more");
     }
 }
 
