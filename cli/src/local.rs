@@ -13,7 +13,7 @@ use std::{
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use worker::{
-    HandlerError,
+    HandlerError, builtin,
     isolation::{self, Job, Pool, Watch},
     workroom::{MadeFile, Shelf, Workroom, sha256_of_file},
 };
@@ -31,7 +31,7 @@ const OUTPUT_MAX: u64 = 64 << 20;
 
 /// Runs, prints, and chooses the exit code.
 pub(crate) fn run(run: &Run) -> anyhow::Result<ExitCode> {
-    let kind = workflows::find(&run.workflow_type).ok_or_else(|| unknown(&run.workflow_type))?;
+    let kind = builtin::find(&run.workflow_type).ok_or_else(|| unknown(&run.workflow_type))?;
     let base = run.example.then(kind.example);
     let mut drafted = input::read(&run.input, kind.name, base)?;
     let mut files = BTreeMap::new();

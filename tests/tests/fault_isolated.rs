@@ -186,6 +186,45 @@ fn one_input_is_run_without_a_fleet() -> Result<()> {
     Ok(())
 }
 
+/// Files go in by their paths and come out by their names; what is hostile ends the child and is a sentence.
+#[test]
+fn files_of_a_local_run_and_its_hostile_inputs() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let given = path("in.bin");
+    fs::write(&given, [5; 4_000])?;
+    let child = ["run", "diagnostic.child", "--param"];
+    let read = [&child[..], &["do=read", "--file", &given, "-o", "json"]].concat();
+    let result = zerogate(None, &read, "")?.expect(0)?.json()?;
+    ensure!(result["bytes"] == 4_000, "{result}");
+    let named = json!({"do": "read", "data": {"file": given}}).to_string();
+    let same = zerogate(None, &["run", "diagnostic.child", "-o", "json"], &named)?;
+    ensure!(
+        same.expect(0)?.json()? == result,
+        "by its path in the input, too"
+    );
+    let out = path("out");
+    let write = [
+        &child[..],
+        &["do=write", "--param", "bytes=70000", "--output-dir", &out],
+    ]
+    .concat();
+    zerogate(None, &write, "")?.expect(0)?;
+    let made = fs::metadata(folder.path().join("out/made.bin"))?.len();
+    ensure!(made == 70_000, "{made} bytes were made");
+    for (deed, why) in [
+        ("do=overflow", "nesting"),
+        ("do=abort", "crash"),
+        ("do=hang", "wall_seconds"),
+    ] {
+        let ended = zerogate(None, &[&child[..], &[deed]].concat(), "")?.expect(1)?;
+        ensure!(ended.stderr.contains(why), "{deed}: {}", ended.stderr);
+    }
+    let gone = [&child[..], &["do=read", "--file", "no-such-file"]].concat();
+    zerogate(None, &gone, "")?.expect(2)?;
+    Ok(())
+}
+
 /// The process that runs tasks.
 fn worker_pid(fleet: &Fleet) -> u32 {
     let member = fleet.workers.first().unwrap_or(&fleet.coordinators[0]);

@@ -29,6 +29,14 @@ pub fn handlers() -> impl Iterator<Item = impl Handler> {
     workflows::catalogue().iter().map(Builtin)
 }
 
+/// The type of that name, `diagnostic.child` included: for runs without a
+/// fleet.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static WorkflowType> {
+    let probe = &isolation::probe::KIND;
+    workflows::find(name).or_else(|| (name == probe.name).then_some(probe))
+}
+
 /// The diagnostic type that misbehaves in a child process; the table of what
 /// it does stands in `isolation/probe.rs`.
 pub(crate) fn probe() -> impl Handler {

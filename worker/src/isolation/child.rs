@@ -20,14 +20,16 @@ use std::{
 };
 
 use serde_json::Value;
-use workflows::{Error, FileLink, WorkflowType};
+use workflows::{Error, FileLink};
 
 use super::{
     codec, confine, limits,
     message::{Account, Ask, End, Order, Say},
-    probe,
 };
-use crate::workroom::{MadeFile, Shelf};
+use crate::{
+    builtin,
+    workroom::{MadeFile, Shelf},
+};
 
 /// As for runs inside the worker: a recursive reader of a deep document needs more than the 2 MiB default.
 const STACK_BYTES: usize = 8 << 20;
@@ -151,7 +153,8 @@ impl Runner {
     }
 
     fn perform(&self, order: &Order, input: &Value, files: &Shelf) -> Result<Value, Error> {
-        let kind = kind(&order.workflow_type).ok_or_else(|| {
+        // Whatever is switched on: the worker decides what is asked of a child.
+        let kind = builtin::find(&order.workflow_type).ok_or_else(|| {
             Error::Internal(
                 "the child does not know this workflow type; is it another program?".into(),
             )
@@ -175,11 +178,6 @@ impl Runner {
         };
         (kind.run)(input, &surroundings)
     }
-}
-
-/// The type of that name, whatever is switched on: the worker decides what is asked of a child.
-fn kind(name: &str) -> Option<&'static WorkflowType> {
-    workflows::find(name).or_else(|| (name == probe::KIND.name).then_some(&probe::KIND))
 }
 
 fn reported(error: Error) -> End {
