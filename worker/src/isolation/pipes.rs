@@ -4,6 +4,7 @@
 //! last few lines, for the sentences that `verdict` knows.
 
 use std::{
+    collections::VecDeque,
     io::{self, Read, Write},
     process::{Child, ChildStderr, ChildStdin, ChildStdout},
     time::Duration,
@@ -19,6 +20,9 @@ use super::{
 
 /// The last words fit; what a library prints before them is forgotten.
 const TAIL_BYTES: usize = 4096;
+
+/// What an inbox may hold on to between answers.
+const RESTING_BYTES: usize = 1 << 16;
 
 /// The worker's ends.
 #[derive(Debug)]
@@ -65,6 +69,8 @@ impl Pipes {
         let frame = codec::open(payload)?;
         let whole = codec::LENGTH + payload.len();
         self.inbox.drain(..whole);
+        // A child waits for its next order with what it needs, not with what its longest answer took.
+        self.inbox.shrink_to(RESTING_BYTES);
         Ok(Some(frame))
     }
 
@@ -86,7 +92,11 @@ impl Pipes {
     }
 
     /// Waits until a pipe is ready, at most so long, and moves what is there.
-    pub(super) fn look(&mut self, outbox: &mut Vec<u8>, at_most: Duration) -> io::Result<Seen> {
+    pub(super) fn look(
+        &mut self,
+        outbox: &mut VecDeque<u8>,
+        at_most: Duration,
+    ) -> io::Result<Seen> {
         let ready = {
             let mut fds = vec![
                 PollFd::new(&self.stdout, PollFlags::IN),
@@ -129,8 +139,8 @@ pub(super) fn span(duration: Duration) -> Timespec {
     Timespec::try_from(duration).unwrap_or_default()
 }
 
-fn write_some(pipe: &mut ChildStdin, outbox: &mut Vec<u8>) -> io::Result<()> {
-    match pipe.write(outbox) {
+fn write_some(pipe: &mut ChildStdin, outbox: &mut VecDeque<u8>) -> io::Result<()> {
+    match pipe.write(outbox.as_slices().0) {
         Ok(written) => {
             outbox.drain(..written);
             Ok(())

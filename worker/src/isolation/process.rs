@@ -4,6 +4,7 @@
 //! standard error is read and forgotten but for the sentences in `verdict`.
 
 use std::{
+    collections::VecDeque,
     io,
     os::unix::process::ExitStatusExt,
     process::{self, ExitStatus},
@@ -90,7 +91,7 @@ struct Watched<'a> {
     wall: Duration,
     answer_max: u64,
     /// Still to be written.
-    outbox: Vec<u8>,
+    outbox: VecDeque<u8>,
     told_to_stop: Option<Instant>,
     next_look: Instant,
     peak_seen: u64,
@@ -122,7 +123,7 @@ impl Process {
         };
         let deadline = Instant::now() + READY_WITHIN;
         while Instant::now() < deadline {
-            let seen = self.pipes.look(&mut Vec::new(), LOOK_EVERY)?;
+            let seen = self.pipes.look(&mut VecDeque::new(), LOOK_EVERY)?;
             match self
                 .pipes
                 .next_frame()
@@ -167,7 +168,7 @@ impl Process {
             begun,
             wall: Duration::from_secs(bounds.wall_seconds),
             answer_max: bounds.output_bytes.saturating_add(ANSWER_ROOM),
-            outbox: codec::frame(&Ask::Run(Box::new(order)), input)?,
+            outbox: codec::frame(&Ask::Run(Box::new(order)), input)?.into(),
             told_to_stop: None,
             next_look: begun + LOOK_EVERY,
             peak_seen: 0,

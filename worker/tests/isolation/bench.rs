@@ -25,7 +25,7 @@ fn a_warm_child_answers_well_under_the_time_that_a_start_takes() {
     let pids = watcher.pids();
     assert!(pids.iter().all(|pid| *pid == pids[0]), "one child");
     assert!(
-        median < Duration::from_millis(5),
+        median < Duration::from_millis(20),
         "even on a busy machine: {median:?}"
     );
     assert!(median < first);

@@ -33,7 +33,7 @@ fn each_run_has_its_own_peak_and_processor_time_on_the_same_child() {
         assert!(one.cpu < Duration::from_millis(200), "{one:?}");
     }
     assert!(
-        busy.cpu > Duration::from_millis(100) && busy.cpu <= busy.wall,
+        busy.cpu > Duration::from_millis(20) && busy.cpu <= busy.wall,
         "{busy:?}"
     );
 }
@@ -115,9 +115,9 @@ fn what_a_library_prints_spoils_no_answer_and_holds_nothing_up() {
 #[test]
 fn long_inputs_and_results_travel_whole() {
     let pool = pool();
-    let text = "0123456789abcdef".repeat(1 << 18);
+    let text = "0123456789abcdef".repeat(1 << 20);
     let mut long = job(json!({"do": "echo", "text": text, "number": 0.1 + 0.2}));
-    long.bounds.output_bytes = 8 * MIB;
+    long.bounds.output_bytes = 32 * MIB;
     let result = run(&pool, &long).result.unwrap();
     assert_eq!(result, long.input);
 }
