@@ -33,7 +33,7 @@ pub(crate) struct Settings {
     /// Serve HTTP here [default: 127.0.0.1:8080; a worker serves none]
     #[arg(long, env = "ZEROGATE_LISTEN", value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
-    /// Where the embedded store lives [default: ./zerogate-data]
+    /// Where the embedded store lives, and runs keep files while they go on [default: ./zerogate-data]
     #[arg(long, env = "ZEROGATE_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// RabbitMQ, such as amqp://user:password@host:5672/vhost (amqps:// for TLS)

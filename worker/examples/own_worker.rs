@@ -17,7 +17,9 @@ use shared::{
     store::{query::TypeInfo, redis, redis::RedisStore},
 };
 use tokio::signal::unix::{SignalKind, signal};
-use zerogate_worker::{Handler, HandlerError, Options, Registry, Run, Seams, Worker, describe};
+use zerogate_worker::{
+    Handler, HandlerError, Options, Registry, Run, Seams, Worker, describe, isolation,
+};
 
 /// Counts the words of `{"text": "..."}`.
 struct WordCount;
@@ -43,8 +45,13 @@ impl Handler for WordCount {
     }
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
+fn main() -> anyhow::Result<ExitCode> {
+    // Types that parse foreign bytes run in child processes of this program.
+    isolation::serve_if_asked();
+    tokio::runtime::Runtime::new()?.block_on(work())
+}
+
+async fn work() -> anyhow::Result<ExitCode> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .init();

@@ -22,7 +22,8 @@
 //! team implements; [`gate`] decides whether anything may start; `fetch` turns
 //! permits into slips; `execute` turns slips into reports; `ledger` carries
 //! claims and reports to the store; `leases` keeps what runs alive; `service`
-//! starts and drains it all.
+//! starts and drains it all. [`isolation`] runs what parses foreign bytes in
+//! child processes, with files in a [`workroom`].
 //!
 //! Invariant: a worker owns nothing that it cannot run now. It takes no
 //! message without a permit, runs nothing without a lease, and reports only
@@ -51,6 +52,9 @@ mod vitals;
 mod http;
 pub mod options;
 pub mod service;
+
+pub mod isolation;
+pub mod workroom;
 
 pub mod builtin;
 pub mod diagnostic;

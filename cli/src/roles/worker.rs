@@ -40,6 +40,7 @@ pub(crate) async fn start(
         lease: configuration.lease,
         renew: configuration.renew,
         drain_grace: configuration.drain,
+        work_dir: Some(configuration.data_dir.join("work")),
         listen,
         metrics: Some(MetricsText::new(move || metrics.render())),
         ..Options::default()

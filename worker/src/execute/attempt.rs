@@ -44,6 +44,7 @@ pub(super) async fn attempt(
         correlation_id: granted.spec.correlation_id.clone(),
         deadline,
         control: Control::new(Arc::clone(tether)),
+        means: Some(core.means.clone()),
     };
     let work = AssertUnwindSafe(validated(handler, run)).catch_unwind();
     tokio::pin!(work);

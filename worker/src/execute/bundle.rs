@@ -19,14 +19,14 @@ use shared::{
     store::verbs::{Finished, Outcome, Report},
 };
 use tokio::time::{Instant, sleep_until};
-use tracing::{Instrument, Span, debug, warn};
+use tracing::{Instrument, Span, debug, field, warn};
 
 use super::{
     Ready, attempt,
     classify::{Ended, Policy, Verdict, classify},
     handler,
 };
-use crate::{handler::Why, leases::Held, service::Core};
+use crate::{handler::Why, isolation::Usage, leases::Held, service::Core};
 
 /// A run that ended, its report not yet committed.
 struct Done {
@@ -40,6 +40,8 @@ struct Trace {
     _held: Held,
     span: Span,
     ran_for: Duration,
+    /// What it cost, where that is known exactly.
+    usage: Option<Usage>,
     /// Why it failed, if it did.
     error: Option<TaskError>,
 }
@@ -213,6 +215,7 @@ impl Done {
             Outcome::Failed { error, .. } => Some(error.clone()),
             Outcome::Completed(_) | Outcome::Cancelled => None,
         };
+        let usage = held.tether().usage();
         Self {
             report: Report {
                 run: held.run(),
@@ -225,6 +228,7 @@ impl Done {
                 _held: held,
                 span,
                 ran_for,
+                usage,
                 error,
             },
         }
@@ -253,11 +257,16 @@ fn settle(core: &Core, workflow_type: &TypeName, trace: &Trace, answer: Finished
         return;
     };
     core.figures.committed(workflow_type, state, ran_for);
+    if let Some(usage) = trace.usage {
+        core.figures.used(workflow_type, usage);
+    }
+    let peak_bytes = trace.usage.map(|usage| usage.peak_bytes);
+    let cpu = trace.usage.map(|usage| field::debug(usage.cpu));
     if let Some(error) = &trace.error {
         let reason = &error.message;
-        warn!(parent: span, code = %error.code, %reason, ?state, ?ran_for, "the run failed");
+        warn!(parent: span, code = %error.code, %reason, ?state, ?ran_for, peak_bytes, cpu, "the run failed");
     } else {
-        debug!(parent: span, ?state, ?ran_for, "the run ended");
+        debug!(parent: span, ?state, ?ran_for, peak_bytes, cpu, "the run ended");
     }
 }
 

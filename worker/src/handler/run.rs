@@ -26,6 +26,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{HandlerError, shorten};
+use crate::{builtin::Means, isolation::Usage};
 
 /// A recursive handler on a deep document needs more than the 2 MiB default;
 /// only touched pages cost memory.
@@ -47,6 +48,8 @@ pub struct Run {
     /// When the timeout ends the run.
     pub deadline: Instant,
     pub(crate) control: Control,
+    /// What built-in types have beside that.
+    pub(crate) means: Option<Means>,
 }
 
 impl Run {
@@ -136,6 +139,11 @@ impl Control {
         };
         *locked(&self.tether.progress) = Some(Progress { fraction, message });
     }
+
+    /// Says what the run cost, where that is known exactly.
+    pub(crate) fn used(&self, usage: Usage) {
+        *locked(&self.tether.usage) = Some(usage);
+    }
 }
 
 impl fmt::Debug for Control {
@@ -180,6 +188,7 @@ pub(crate) struct Tether {
     why: AtomicU8,
     progress: Mutex<Option<Progress>>,
     made: Mutex<Vec<FileId>>,
+    usage: Mutex<Option<Usage>>,
     threads: Mutex<Threads>,
     threads_ended: Notify,
 }
@@ -220,6 +229,11 @@ impl Tether {
     /// The stored files that the run made.
     pub(crate) fn made(&self) -> Vec<FileId> {
         locked(&self.made).clone()
+    }
+
+    /// What the run cost, once it ended, where that is known exactly: for figures and estimates.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        *locked(&self.usage)
     }
 
     /// The progress told since the last question.
@@ -304,6 +318,7 @@ mod tests {
             correlation_id: "c-1".into(),
             deadline: Instant::now(),
             control: Control::new(Arc::clone(&tether)),
+            means: None,
         };
         (run, tether)
     }
