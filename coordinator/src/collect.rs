@@ -15,8 +15,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use metrics::counter;
 use shared::{
     blobs::{
+        Trouble,
         key::{self, Owner},
-        mark::{self, Sight, Unseen},
+        mark::{self, Sight},
     },
     model::{Stamp, TaskId, TenantId},
     store::{files::Payloads, large::Mark},
@@ -47,7 +48,7 @@ pub(crate) async fn run(app: Arc<App>) {
     }
 }
 
-async fn collect(app: &App) -> Result<u64, Unseen> {
+async fn collect(app: &App) -> Result<u64, Trouble> {
     if mark::sight(&*app.store, &*app.blobs, app.mark).await? != Sight::Ours {
         debug!("the blob store is not this fleet's alone; nothing is collected");
         return Ok(0);
@@ -77,7 +78,7 @@ async fn collect(app: &App) -> Result<u64, Unseen> {
 }
 
 /// Those of a page that the store's records do not need.
-async fn unneeded(app: &App, page: Vec<String>) -> Result<Vec<String>, Unseen> {
+async fn unneeded(app: &App, page: Vec<String>) -> Result<Vec<String>, Trouble> {
     let mut files: BTreeMap<TenantId, Vec<String>> = BTreeMap::new();
     let mut texts: BTreeMap<TenantId, Vec<(TaskId, String)>> = BTreeMap::new();
     for key in page {

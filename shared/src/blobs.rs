@@ -2,7 +2,7 @@
 //! store of the fleet. Uploaded files, files that runs made, and on Redis large
 //! inputs and results.
 //!
-//! [`key`] names blobs, [`objects`] keeps them (a folder, or S3 with the cargo
+//! [`key`] names blobs, [`filing`] ends an upload, [`objects`] keeps them (a folder, or S3 with the cargo
 //! feature `s3`), [`mark`] tells whether two roles see the same blob store.
 //!
 //! Invariant: a blob appears whole or not at all, and never changes: whoever
@@ -12,6 +12,7 @@
 //! Deliberately absent: names, media types and owners of files (the store's
 //! records), and any limit on sizes (the API's and the worker's).
 
+pub mod filing;
 pub mod key;
 pub mod mark;
 pub mod objects;
@@ -37,6 +38,28 @@ pub enum Error {
 
 /// An answer of a blob store.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why something that needs the store as well was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// Because of the blob store.
+    #[error(transparent)]
+    Blobs(#[from] Error),
+    /// Because of the store.
+    #[error(transparent)]
+    Store(#[from] crate::store::Error),
+}
+
+impl Trouble {
+    /// Whether asking again may help.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Blobs(error) => matches!(error, Error::Unavailable(_)),
+            Self::Store(error) => error.is_transient(),
+        }
+    }
+}
 
 /// A blob that is being read.
 pub struct Blob {

@@ -15,7 +15,10 @@ use std::{
 
 use async_trait::async_trait;
 use serde_json::Value;
-use shared::store::query::TypeInfo;
+use shared::{
+    model::{FileId, file},
+    store::query::TypeInfo,
+};
 use workflows::{Bounds, WorkflowType};
 
 use crate::{
@@ -47,8 +50,8 @@ pub(crate) fn probe() -> impl Handler {
 #[async_trait]
 pub trait Courier: Debug + Send + Sync {
     /// Writes the file of this id to a new file at `to`, checked by length
-    /// and hash.
-    async fn fetch(&self, id: &str, to: &Path) -> Result<(), HandlerError>;
+    /// and hash. `at` is where the input names it.
+    async fn fetch(&self, at: &str, id: FileId, to: &Path) -> Result<(), HandlerError>;
 
     /// Takes the files that the run made, before its result is reported. They
     /// are gone when this returns.
@@ -59,7 +62,7 @@ pub trait Courier: Debug + Send + Sync {
 #[derive(Clone, Debug)]
 pub(crate) struct Means {
     pool: Pool,
-    workroom: Workroom,
+    pub(crate) workroom: Workroom,
     /// Of the run's tenant; without it an input's files cannot be reached.
     pub(crate) courier: Option<Arc<dyn Courier>>,
     /// The tenant's secret by which people are named in results.
@@ -83,52 +86,31 @@ impl Means {
         folder: &JobFolder,
     ) -> Result<BTreeMap<String, PathBuf>, HandlerError> {
         let mut fetched = BTreeMap::new();
-        let mut wanted = Vec::new();
-        references(input, &mut wanted);
-        for id in wanted {
-            if fetched.contains_key(id) {
+        for (at, id) in file::references(input) {
+            let name = id.to_string();
+            if fetched.contains_key(&name) {
                 continue;
             }
-            let Some(courier) = &self.courier else {
-                return Err(HandlerError::internal(
-                    "this worker cannot reach uploaded files",
-                ));
-            };
             let path = folder.path().join(format!("in-{}", fetched.len()));
-            courier.fetch(id, &path).await?;
-            fetched.insert(id.to_owned(), path);
+            self.courier()?.fetch(&at, id, &path).await?;
+            fetched.insert(name, path);
         }
         Ok(fetched)
     }
 
     async fn deliver(&self, made: &[MadeFile]) -> Result<(), HandlerError> {
-        match &self.courier {
-            _ if made.is_empty() => Ok(()),
-            Some(courier) => courier.deliver(made).await,
-            None => Err(HandlerError::internal("this worker cannot store files")),
+        if made.is_empty() {
+            return Ok(());
         }
+        self.courier()?.deliver(made).await
     }
-}
 
-/// The ids of files in an input: every object whose only member is `file`,
-/// with an id.
-fn references<'a>(value: &'a Value, into: &mut Vec<&'a str>) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| references(item, into)),
-        Value::Object(members) => {
-            let only = (members.len() == 1).then(|| members.get("file")?.as_str());
-            match only.flatten().filter(|id| is_file_id(id)) {
-                Some(id) => into.push(id),
-                None => members.values().for_each(|inner| references(inner, into)),
-            }
-        }
-        _ => {}
+    /// Who brings files.
+    pub(crate) fn courier(&self) -> Result<&dyn Courier, HandlerError> {
+        self.courier
+            .as_deref()
+            .ok_or_else(|| HandlerError::internal("this run cannot reach files"))
     }
-}
-
-fn is_file_id(text: &str) -> bool {
-    let hash = text.strip_prefix("f-").unwrap_or_default();
-    hash.len() == 64 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 struct Builtin(&'static WorkflowType);
@@ -253,21 +235,6 @@ impl From<workflows::Error> for HandlerError {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn files_are_found_wherever_they_stand_and_nothing_else_is() {
-        let id = |c: &str| format!("f-{}", c.repeat(64));
-        let input = json!({
-            "workbook": {"file": id("a")}, "list": [{"file": id("b")}, {"deep": {"file": id("a")}}],
-            "not": [{"file": "f-1"}, {"file": id("C")}, {"file": id("c"), "more": 1}, {"file": 7}, id("d")]
-        });
-        let mut found = Vec::new();
-        references(&input, &mut found);
-        assert_eq!(found, [id("b"), id("a"), id("a")]);
-    }
-
     #[test]
     fn what_runs_in_the_worker_is_trusted_and_what_is_isolated_has_bounds() {
         for kind in workflows::catalogue() {

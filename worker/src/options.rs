@@ -48,6 +48,8 @@ pub struct Options {
     /// Where runs keep files while they go on; `None` takes a folder of this
     /// worker's own among the system's temporary files.
     pub work_dir: Option<PathBuf>,
+    /// How long a file that a run made is kept when no task refers to it.
+    pub file_retention: Duration,
     /// How runs of types that parse foreign bytes get their child processes;
     /// as many may wait for work as there are slots.
     pub isolation: isolation::Options,
@@ -75,6 +77,7 @@ impl Default for Options {
             report_patience: Duration::from_millis(20),
             abandoned_max: 4,
             work_dir: None,
+            file_retention: Duration::from_hours(24),
             isolation: isolation::Options::default(),
             listen: None,
             metrics: None,

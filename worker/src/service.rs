@@ -19,10 +19,11 @@ use std::{
 use futures_util::FutureExt;
 use rand::Rng;
 use shared::{
+    blobs::{Blobs, mark},
     broker::Broker,
     clock::Clock,
     lifecycle::{Tasks, panic_text},
-    model::WorkerId,
+    model::{Nonce, WorkerId},
     store::Store,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::sleep};
@@ -34,6 +35,7 @@ use crate::{
     conditions::Conditions,
     fetch::{self, Board},
     figures::Figures,
+    files::Depot,
     gate::{FixedGate, Gate},
     heartbeat, http,
     isolation::{self, Pool},
@@ -52,6 +54,8 @@ pub use drain::DrainReport;
 pub struct Seams {
     /// The state of the fleet.
     pub store: Arc<dyn Store>,
+    /// Where files are.
+    pub blobs: Arc<dyn Blobs>,
     /// Where slips come from.
     pub broker: Arc<dyn Broker>,
     /// Labels the worker's own news; decides nothing about tasks.
@@ -107,6 +111,11 @@ impl Worker {
             "the worker starts"
         );
         let started_at = seams.clock.now();
+        let Seams { store, blobs, .. } = seams;
+        tasks.spawn_until_stop("blob-check", async move {
+            let drawn = Nonce::draw(&mut rand::rng());
+            mark::check(&*store, &*blobs, drawn).await;
+        });
         let loops = start_loops(&core, tasks, listener, started_at);
         let flows = (0..core.gate.most()).map(|_| {
             core.keep_up(tasks, "flow", &core.over, |core| async move {
@@ -187,6 +196,8 @@ pub(crate) struct Core {
     pub(crate) clock: Arc<dyn Clock>,
     /// Children and files for runs.
     pub(crate) means: Means,
+    /// Where the files of runs come from and go.
+    pub(crate) depot: Depot,
     /// Nothing new starts.
     pub(crate) draining: CancellationToken,
     /// The drain's grace is over: give back, do not wait.
@@ -219,6 +230,12 @@ impl Core {
             conditions: Arc::clone(&conditions),
         };
         let store = Arc::clone(&seams.store);
+        let depot = Depot {
+            store: Arc::clone(&store),
+            blobs: Arc::clone(&seams.blobs),
+            clock: Arc::clone(&seams.clock),
+            keep: options.file_retention,
+        };
         Ok(Self {
             ledger: Ledger::start(tasks, Arc::clone(&store), &id, options.lease, listeners),
             gate: Arc::new(FixedGate::new(options.concurrency)),
@@ -240,6 +257,7 @@ impl Core {
             exhausted: AtomicBool::new(false),
             given_back: AtomicUsize::new(0),
             means,
+            depot,
         })
     }
 

@@ -17,11 +17,11 @@ use futures_util::StreamExt;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use shared::{
-    blobs::{Blob, Upload, key},
+    blobs::{Blob, Upload, filing, key},
     model::{FileId, TenantId},
-    store::files::{FilePut, FileRecord, NewFile},
+    store::files::{FileRecord, NewFile},
 };
-use tracing::{debug, info};
+use tracing::info;
 
 use super::{
     body::drain,
@@ -164,7 +164,7 @@ async fn receive(
         keep: app.options.file_retention,
         replaces: None,
     };
-    record(&app, file).await?;
+    filing::record(&*app.store, &*app.blobs, file).await?;
     Ok((id, bytes))
 }
 
@@ -184,24 +184,6 @@ async fn copy(
         upload.write(chunk).await?;
     }
     Ok((hash.finalize().into(), (limit - room) as u64))
-}
-
-/// Records what was uploaded. Bytes that the tenant had already are given up,
-/// unless those that it had were lost.
-async fn record(app: &App, mut file: NewFile) -> Result<(), Problem> {
-    let FilePut::Known(known) = app.store.put_file(file.clone()).await? else {
-        return Ok(());
-    };
-    if app.blobs.get(&known.key).await?.is_none() {
-        file.replaces = Some(known.key);
-        if app.store.put_file(file.clone()).await? == FilePut::Stored {
-            return Ok(());
-        }
-    }
-    if let Err(error) = app.blobs.delete(&file.key).await {
-        debug!(%error, "a second copy of a file stays until it is collected");
-    }
-    Ok(())
 }
 
 fn too_large(limit: usize) -> Problem {

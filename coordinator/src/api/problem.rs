@@ -234,6 +234,15 @@ impl From<blobs::Error> for Problem {
     }
 }
 
+impl From<blobs::Trouble> for Problem {
+    fn from(trouble: blobs::Trouble) -> Self {
+        match trouble {
+            blobs::Trouble::Blobs(error) => error.into(),
+            blobs::Trouble::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
         tracing::warn!(%error, "the store gave no answer to a request");

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tracing::{debug, warn};
 
-use super::{Blobs, Result, key};
+use super::{Blobs, Result, Trouble, key};
 use crate::{model::Nonce, store::Store};
 
 /// What a role sees of its fleet's blob store.
@@ -50,7 +50,11 @@ pub async fn look(blobs: &dyn Blobs, mark: Nonce) -> Result<Sight> {
 
 /// Looks, and marks the blob store if this is the fleet's first look anywhere.
 /// A process draws once, so that a mark whose writing failed is written later.
-pub async fn sight(store: &dyn Store, blobs: &dyn Blobs, drawn: Nonce) -> Looked {
+pub async fn sight(
+    store: &dyn Store,
+    blobs: &dyn Blobs,
+    drawn: Nonce,
+) -> std::result::Result<Sight, Trouble> {
     // First, so that a blob store that is away leaves no mark unwritten.
     blobs.get(&key::mark(drawn)).await?;
     let mark = store.blob_mark(drawn).await?;
@@ -58,20 +62,6 @@ pub async fn sight(store: &dyn Store, blobs: &dyn Blobs, drawn: Nonce) -> Looked
         blobs.put(&key::mark(mark), Bytes::new()).await?;
     }
     Ok(look(blobs, mark).await?)
-}
-
-/// What was seen, or why nothing was.
-pub type Looked = std::result::Result<Sight, Unseen>;
-
-/// Why a role cannot tell what it sees.
-#[derive(Debug, thiserror::Error)]
-pub enum Unseen {
-    /// Because of the blob store.
-    #[error(transparent)]
-    Blobs(#[from] super::Error),
-    /// Because of the store.
-    #[error(transparent)]
-    Store(#[from] crate::store::Error),
 }
 
 /// Between two looks; the role that writes the mark needs less.

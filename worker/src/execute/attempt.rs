@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{classify::Ended, prepare};
 use crate::{
+    files::{Carrier, RunFiles},
     handler::{Control, Handler, HandlerError, Run, Tether, Why},
     service::Core,
 };
@@ -36,6 +37,10 @@ pub(super) async fn attempt(
         Ok(input) => input,
         Err(error) => return Ended::Unusable(error),
     };
+    let mut means = core.means.clone();
+    let carrier = Carrier::new(&core.depot, &granted.spec.tenant, tether);
+    means.courier = Some(Arc::new(carrier));
+    let files = Arc::new(RunFiles::new(means.clone()));
     let deadline = Instant::now() + Duration::from_millis(granted.spec.timeout_ms);
     let run = Run {
         input,
@@ -44,9 +49,10 @@ pub(super) async fn attempt(
         correlation_id: granted.spec.correlation_id.clone(),
         deadline,
         control: Control::new(Arc::clone(tether)),
-        means: Some(core.means.clone()),
+        means: Some(means),
+        files: Some(Arc::clone(&files)),
     };
-    let work = AssertUnwindSafe(validated(handler, run)).catch_unwind();
+    let work = AssertUnwindSafe(validated(handler, run, &files)).catch_unwind();
     tokio::pin!(work);
     tokio::select! {
         biased;
@@ -85,9 +91,17 @@ async fn recalled<'a>(
     }
 }
 
-async fn validated(handler: &dyn Handler, run: Run) -> Result<Value, HandlerError> {
+async fn validated(
+    handler: &dyn Handler,
+    run: Run,
+    files: &RunFiles,
+) -> Result<Value, HandlerError> {
     match handler.validate(&run.input) {
-        problems if problems.is_empty() => handler.run(run).await,
+        problems if problems.is_empty() => {
+            let result = handler.run(run).await?;
+            files.deliver().await?;
+            Ok(result)
+        }
         problems => Err(HandlerError::invalid_inputs(&problems)),
     }
 }

@@ -11,6 +11,7 @@
 use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, AtomicUsize, Ordering},
@@ -26,7 +27,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{HandlerError, shorten};
-use crate::{builtin::Means, isolation::Usage};
+use crate::{builtin::Means, files::RunFiles, isolation::Usage};
 
 /// A recursive handler on a deep document needs more than the 2 MiB default;
 /// only touched pages cost memory.
@@ -50,6 +51,7 @@ pub struct Run {
     pub(crate) control: Control,
     /// What built-in types have beside that.
     pub(crate) means: Option<Means>,
+    pub(crate) files: Option<Arc<RunFiles>>,
 }
 
 impl Run {
@@ -62,6 +64,29 @@ impl Run {
     /// Waits until the run is asked to stop. It then has a few seconds to end.
     pub async fn cancelled(&self) {
         self.control.tether.stopped().await;
+    }
+
+    /// Where a file lies that the input names by `{"file": id}`: its path, for
+    /// as long as the run goes on. Fetched once; waits while the blob store is
+    /// away.
+    pub async fn file(&self, id: &str) -> Result<PathBuf, HandlerError> {
+        self.files()?.file(id).await
+    }
+
+    /// Begins a file that belongs to the result: a name to show and a media
+    /// type. Its [`finish`](workflows::Sink::finish) gives the link for the
+    /// result; it is stored when the run succeeds.
+    pub fn create_file(
+        &self,
+        name: &str,
+        media_type: &str,
+    ) -> Result<Box<dyn workflows::Sink>, HandlerError> {
+        self.files()?.create(name, media_type)
+    }
+
+    fn files(&self) -> Result<&RunFiles, HandlerError> {
+        let files = self.files.as_deref();
+        files.ok_or_else(|| HandlerError::internal("this run has no files"))
     }
 
     /// The means to watch for a stop and to tell progress, for code that does
@@ -319,6 +344,7 @@ mod tests {
             deadline: Instant::now(),
             control: Control::new(Arc::clone(&tether)),
             means: None,
+            files: None,
         };
         (run, tether)
     }

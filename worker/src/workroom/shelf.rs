@@ -58,6 +58,11 @@ impl Shelf {
     /// The finished files, in the order of their ends.
     #[must_use]
     pub fn into_made(self) -> Vec<MadeFile> {
+        self.take_made()
+    }
+
+    /// The files finished so far, once.
+    pub(crate) fn take_made(&self) -> Vec<MadeFile> {
         std::mem::take(&mut self.made.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
