@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use shared::model::FileId;
 use zerogate_tests::api::{Api, Reply, task, text, with};
 use zerogate_tests::fleet::{Fleet, Options};
 use zerogate_tests::on_both;
@@ -24,8 +25,7 @@ fn upload(api: &Api, content: &[u8]) -> Result<Reply> {
 }
 
 fn sha256(content: &[u8]) -> String {
-    let digest = Sha256::digest(content);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    FileId::of_sha256(Sha256::digest(content).into()).hex()
 }
 
 /// Bytes that are no text and do not repeat soon.
@@ -113,7 +113,7 @@ fn an_upload_and_a_download_of_64_mib_cost_little_memory() -> Result<()> {
         let api = fleet.api();
         let pid = fleet.coordinators[0].process.pid();
         // What any request costs for good is not counted.
-        upload(&api, &noise(12 << 20))?.expect(201)?;
+        upload(&api, &noise(1 << 10))?.expect(201)?;
         let before = peak_kib(pid)?;
         let content = noise(64 << 20);
         let stored = upload(&api, &content)?.expect(201)?.body;
@@ -123,10 +123,10 @@ fn an_upload_and_a_download_of_64_mib_cost_little_memory() -> Result<()> {
         ensure!(back.bytes == content, "other bytes");
         let both = peak_kib(pid)?.saturating_sub(before);
         eprintln!("64 MiB up: {taken} KiB more at the peak, and down: {both} KiB");
-        ensure!(both < 24 << 10, "{both} KiB more");
+        ensure!(both < 32 << 10, "{both} KiB more");
         upload(&api, &noise(65 << 20))?.problem(413)?;
         let refused = peak_kib(pid)?.saturating_sub(before);
-        ensure!(refused < 24 << 10, "{refused} KiB more for a refusal");
+        ensure!(refused < 32 << 10, "{refused} KiB more for a refusal");
         Ok(())
     })
 }
@@ -149,7 +149,7 @@ fn a_worker_without_the_fleets_blob_store_says_what_to_set() -> Result<()> {
         let process = &mut fleet.workers[index].process;
         process.wait_line(
             &["another blob store than the fleet", "--blob-url"],
-            Duration::from_secs(60),
+            Duration::from_mins(1),
         )?;
         let quiet = fleet.workers[0]
             .process

@@ -126,7 +126,7 @@ fn head(task: &NewTask, class: usize) -> String {
 fn files(submission: &Submission) -> String {
     let mut text = String::new();
     for task in submission.tasks.iter().filter(|t| !t.files.is_empty()) {
-        write!(text, "{} {}\n", task.id, hashes(&task.files)).expect("a string never refuses text");
+        writeln!(text, "{} {}", task.id, hashes(&task.files)).expect("a string never refuses text");
     }
     text
 }

@@ -229,3 +229,23 @@ fn pragma(db: &Connection, name: &str) -> Result<i64> {
     db.pragma_query_value(None, name, |row| row.get(0))
         .map_err(fault)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_version_1_gets_what_is_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = open_writer(folder.path()).unwrap();
+        db.execute_batch("DROP TABLE file; DROP TABLE file_use; PRAGMA user_version = 1;")
+            .unwrap();
+        drop(db);
+        for _ in 0..2 {
+            let db = open_writer(folder.path()).unwrap();
+            assert_eq!(pragma(&db, "user_version").unwrap(), VERSION);
+            let count = "SELECT (SELECT count(*) FROM file) + (SELECT count(*) FROM file_use)";
+            assert_eq!(db.query_row(count, [], |row| row.get(0)), Ok(0));
+        }
+    }
+}
