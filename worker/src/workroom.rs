@@ -63,7 +63,9 @@ impl Workroom {
                 .create(base)
         };
         folders().map_err(fail)?;
-        Self::enter(base, boot).map_err(fail)
+        // Child processes work elsewhere: a relative path would mean another place to them.
+        let base = base.canonicalize().map_err(fail)?;
+        Self::enter(&base, boot).map_err(fail)
     }
 
     /// Like [`open`](Self::open), among the system's temporary files, in a folder that is this user's alone.
@@ -225,6 +227,15 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_relative_base_means_the_same_place_to_children() {
+        let here = std::env::current_dir().unwrap();
+        let base = tempfile::tempdir_in(&here).unwrap();
+        let relative = base.path().strip_prefix(&here).unwrap();
+        let room = Workroom::open(relative, "w").unwrap();
+        assert!(room.folder().unwrap().path().is_absolute());
     }
 
     #[test]

@@ -119,9 +119,11 @@ fn unsuitable(error: &dyn std::fmt::Display) -> Error {
 }
 
 fn away(error: &dyn std::fmt::Display) -> Error {
-    /// Some clients quote whole answers.
+    /// Some clients quote whole answers, page by page.
     const SHOWN: usize = 300;
-    Error::Unavailable(error.to_string().chars().take(SHOWN).collect())
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    Error::Unavailable(first.chars().take(SHOWN).collect())
 }
 
 #[async_trait]
