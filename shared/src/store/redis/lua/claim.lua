@@ -3,7 +3,7 @@
 
 local worker, lease_end = ARGV[1], num(min(now + tonumber(ARGV[2]), MAX))
 local running = mode() == 'running'
-local outcomes, granted, keys = {}, {}, {}
+local outcomes, granted, paid, started = {}, {}, {}, {}
 
 -- The results that the task reads: id, result or false, id, ...
 local function parents(id)
@@ -11,7 +11,7 @@ local function parents(id)
   local reads = match(call('GET', U .. id) or '', '|(.*)$')
   for parent in each_id(reads or '') do
     found[#found + 1] = parent
-    found[#found + 1] = load(parent)[S] == 'C' and call('GET', RESULT .. parent)
+    found[#found + 1] = load(parent)[S] == 'C' and call('HGET', RESULT, parent)
   end
   return found
 end
@@ -19,7 +19,7 @@ end
 local function grant(id, h)
   local outcome = { h[A], rare(h, 'f') or 0, false, rare(h, 'rd') and parents(id) or false }
   granted[#granted + 1] = outcome
-  keys[#keys + 1] = PAYLOAD .. id
+  paid[#paid + 1] = id
   return outcome
 end
 
@@ -30,7 +30,7 @@ end
 
 local function start(id, h, token)
   leave(id, h)
-  place(LEASES, id, lease_end)
+  started[#started + 1] = id
   count(h[Q], h[S], 'X')
   if h[A] == 0 then observe(h[Q], 'w', now - h[B]) end
   if h[R] then
@@ -80,10 +80,11 @@ fetch(ids)
 for i = 3, #ARGV, 3 do
   outcomes[#outcomes + 1] = answer(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2])
 end
-for at = 1, #keys, 4000 do
-  for i, payload in ipairs(call('MGET', unpack(keys, at, min(at + 3999, #keys)))) do
+for at = 1, #paid, 4000 do
+  for i, payload in ipairs(call('HMGET', PAYLOAD, unpack(paid, at, min(at + 3999, #paid)))) do
     granted[at + i - 1][3] = payload
   end
 end
+enter_band(LEASES, started, #started > 1 and call('INCR', P .. 'bands') or 0, lease_end)
 flush()
 return { outcomes, hint() }

@@ -62,7 +62,7 @@ local seq = call('INCRBY', P .. 'seq', accepted) - accepted
 local list, dependents = {}, {}
 
 local function record(state, class, mark)
-  return { state, 0, class.q, seq, now, mark, class.most, false, false, false, false, false, false, false }
+  return { state, 0, class.q, seq, now, mark, class.most, 0, false, false, false, false, false, false }
 end
 
 -- Notes the task at its parents; returns those that have not ended, and the
@@ -100,7 +100,7 @@ local function unusual(id, head, mark)
     h[S], h[FA] = 'K', now
     h[R].e = 'dependency_failed'
     h[R].em = 'it depends on task ' .. failed .. ', which had failed or was cancelled'
-    place(FINAL, id, now_s)
+    finals[#finals + 1] = id
     ended[#ended + 1] = id
   elseif #open > 0 then
     h[S] = 'W'
@@ -129,7 +129,7 @@ for i = first, #ARGV, 4 do
   local state, place_of = h[S], num(seq)
   states[id], records[id], changed[id] = state, h, h
   local p, l = #payloads, #list
-  payloads[p + 1], payloads[p + 2] = PAYLOAD .. id, ARGV[i + 3]
+  payloads[p + 1], payloads[p + 2] = id, ARGV[i + 3]
   list[l + 1], list[l + 2] = place_of, id
   if state == 'R' then
     local r = #class.ready
@@ -143,7 +143,7 @@ for i = first, #ARGV, 4 do
 end
 
 for at = 1, #payloads, 4000 do
-  call('MSET', unpack(payloads, at, min(at + 3999, #payloads)))
+  call('HSET', PAYLOAD, unpack(payloads, at, min(at + 3999, #payloads)))
 end
 many('ZADD', LIST .. tenant, list)
 for parent, of in pairs(dependents) do
@@ -151,7 +151,6 @@ for parent, of in pairs(dependents) do
   local h = load(parent)
   set_rare(h, 'dn', true)
   change(parent, h)
-  place(FINAL, parent, false)
 end
 for _, class in ipairs(classes) do
   local p = part(class.q)
