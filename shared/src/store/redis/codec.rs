@@ -364,7 +364,7 @@ mod tests {
         }
         bytes.extend(rmp_serde::to_vec(&rare).unwrap());
         let value = Value::Array(vec![
-            text(&id.to_string()),
+            Value::BulkString(id.as_bytes().to_vec()),
             Value::BulkString(bytes),
             text(&json),
             text("1"),

@@ -27,7 +27,7 @@ pub(super) async fn claim(link: &Link, claim: Claim) -> Result<ClaimReply> {
     ask.arg(claim.worker.as_str())
         .arg(keys::micros(claim.lease));
     for ticket in &claim.tickets {
-        ask.arg(ticket.task.to_string())
+        ask.id(ticket.task)
             .arg(ticket.attempt)
             .arg(ticket.token.to_string());
     }
@@ -101,9 +101,7 @@ pub(super) async fn renew(link: &Link, renew: Renew) -> Result<Vec<Renewal>> {
             .as_ref()
             .map_or(Ok(String::new()), serde_json::to_string)
             .map_err(|_| Error::Corrupt("progress that is not JSON".into()))?;
-        ask.arg(run.task.to_string())
-            .arg(run.token.to_string())
-            .arg(progress);
+        ask.id(run.task).arg(run.token.to_string()).arg(progress);
     }
     let answer = link.ask(Lane::Verbs, Repeat::Safe, &ask).await?;
     letters(answer, renew.runs.len())?
@@ -122,7 +120,7 @@ pub(super) async fn finish(link: &Link, finish: Finish) -> Result<FinishReply> {
     let mut ask = Ask::new(&scripts::FINISH, link.base());
     for report in &finish.reports {
         let (head, body) = told(report);
-        ask.arg(report.run.task.to_string())
+        ask.id(report.run.task)
             .arg(report.run.token.to_string())
             .arg(head)
             .arg(body);
@@ -161,7 +159,7 @@ fn told(report: &Report) -> (String, &str) {
 pub(super) async fn release(link: &Link, release: Release) -> Result<Vec<bool>> {
     let mut ask = Ask::new(&scripts::RELEASE, link.base());
     for run in &release.runs {
-        ask.arg(run.task.to_string()).arg(run.token.to_string());
+        ask.id(run.task).arg(run.token.to_string());
     }
     let answer = link.ask(Lane::Verbs, Repeat::Never, &ask).await?;
     let letters = letters(answer, release.runs.len())?;

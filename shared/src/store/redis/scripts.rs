@@ -13,7 +13,7 @@ use std::{fmt::Write as _, sync::LazyLock};
 
 use redis::{Cmd, Script, ToRedisArgs};
 
-use crate::model::{TaskEvent, TaskState, To};
+use crate::model::{TaskEvent, TaskId, TaskState, To};
 
 const CORE: &str = include_str!("lua/core.lua");
 const INDEX: &str = include_str!("lua/index.lua");
@@ -109,6 +109,11 @@ impl Ask {
         let mut command = redis::cmd("EVALSHA");
         command.arg(script.get_hash()).arg(1).arg(base);
         Self { script, command }
+    }
+
+    /// Appends a task's id as scripts know it: its bytes.
+    pub(super) fn id(&mut self, id: TaskId) -> &mut Self {
+        self.arg(id.as_bytes().as_slice())
     }
 
     /// Appends an argument (or several).

@@ -9,7 +9,7 @@
 //! `appendfsync always`; a `WAITAOF 1 0` on the bulk lane directly after the
 //! script is the place for a stricter promise per submission.
 
-use std::{collections::HashMap, fmt::Write as _};
+use std::collections::HashMap;
 
 use crate::{
     model::{OnDependencyFailure, Priority, Stamp, TaskId, TypeName},
@@ -66,7 +66,7 @@ fn question(link: &Link, submission: &Submission) -> Result<Ask> {
     }
     for (task, class) in submission.tasks.iter().zip(of_task) {
         let spec = &task.spec;
-        ask.arg(task.id.to_string())
+        ask.id(task.id)
             .arg(head(task, class))
             .arg(codec::mark(task.id, task.input.len(), &spec.correlation_id))
             .arg(codec::payload(spec, &task.input)?);
@@ -93,37 +93,35 @@ fn classes(submission: &Submission) -> (Vec<Class<'_>>, Vec<usize>) {
     (classes, of_task)
 }
 
-fn head(task: &NewTask, class: usize) -> String {
+fn head(task: &NewTask, class: usize) -> Vec<u8> {
     let spec = &task.spec;
     let usual = spec.depends_on.is_empty()
         && spec.run_at.is_none()
         && spec.expires_at.is_none()
         && spec.traceparent.is_none();
     if usual {
-        return class.to_string();
+        return class.to_string().into_bytes();
     }
     let time = |at: Option<Stamp>| at.map_or(String::new(), |at| at.micros().max(0).to_string());
     let policy = match spec.on_dependency_failure {
         OnDependencyFailure::Cancel => "",
         OnDependencyFailure::Run => "run",
     };
-    format!(
-        "{class}|{}|{}|{policy}|{}|{}|{}",
+    let (parents, reads) = (row(&spec.depends_on), row(&spec.reads));
+    let front = format!(
+        "{class}|{}|{}|{policy}|{}|{}|",
         time(spec.expires_at),
         time(spec.run_at),
-        row(&spec.depends_on),
-        row(&spec.reads),
-        spec.traceparent.as_deref().unwrap_or_default()
-    )
+        parents.len(),
+        reads.len(),
+    );
+    let trace = spec.traceparent.as_deref().unwrap_or_default();
+    [front.as_bytes(), &parents, &reads, trace.as_bytes()].concat()
 }
 
-/// Ids one after the other, 36 characters each.
-fn row(ids: &[TaskId]) -> String {
-    ids.iter()
-        .fold(String::with_capacity(36 * ids.len()), |mut text, id| {
-            write!(text, "{id}").expect("a string never refuses text");
-            text
-        })
+/// The bytes of the ids, one after the other.
+fn row(ids: &[TaskId]) -> Vec<u8> {
+    ids.iter().flat_map(|id| *id.as_bytes()).collect()
 }
 
 fn read(mut items: Items) -> Result<Submitted> {

@@ -8,8 +8,8 @@ local outcomes, granted, paid, started = {}, {}, {}, {}
 -- The results that the task reads: id, result or false, id, ...
 local function parents(id)
   local found = {}
-  local reads = match(call('GET', U .. id) or '', '|(.*)$')
-  for parent in each_id(reads or '') do
+  local _, reads = kin(id)
+  for parent in each_id(reads) do
     found[#found + 1] = parent
     found[#found + 1] = load(parent)[S] == 'C' and call('HGET', RESULT, parent)
   end

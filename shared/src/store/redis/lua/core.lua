@@ -143,8 +143,23 @@ local function many(command, key, args)
   end
 end
 
--- Ids stand one after the other, 36 characters each.
-local ID = ('.'):rep(36)
-local function each_id(text)
-  return string.gmatch(text, ID)
+-- Ids are their 16 bytes, which may be any: half of what a script does is to
+-- copy, hash and compare them, and their text is more than twice as long. In a
+-- row they stand one after the other.
+local WIDTH = 16
+local function each_id(row)
+  return string.gmatch(row, '................')
+end
+
+-- An id as people read it.
+local function spell(id)
+  return (string.gsub(format(('%02x'):rep(WIDTH), string.byte(id, 1, WIDTH)),
+    '^(%x%x%x%x%x%x%x%x)(%x%x%x%x)(%x%x%x%x)(%x%x%x%x)', '%1-%2-%3-%4-'))
+end
+
+-- The rows of a task's parents and of those whose results it reads.
+local function kin(id)
+  local rows = call('GET', U .. id) or '0|'
+  local length, at = match(rows, '^(%d+)|()')
+  return sub(rows, at, at + length - 1), sub(rows, at + length)
 end

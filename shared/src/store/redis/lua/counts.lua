@@ -30,7 +30,7 @@ end
 -- The first of a band that is still taken is nearly its oldest.
 local looks = 256
 for _, member in ipairs(call('ZRANGE', TAKEN, 0, 15)) do
-  for id in each_id(#member == 36 and member or call('GET', TAKEN .. ':' .. member) or '') do
+  for id in each_id(#member == WIDTH and member or call('GET', TAKEN .. ':' .. member) or '') do
     consider(id)
     looks = looks - 1
     if load(id)[S] == 'T' or looks <= 0 then break end

@@ -182,14 +182,14 @@ local function flush()
     call('EXPIRE', key, 480)
   end
   sums, minutes = {}, {}
-  local lines = {}
-  if news_ready then lines[#lines + 1] = 'R' end
-  if #ended > 0 then lines[#lines + 1] = 'E' .. concat(ended) end
-  if #asked > 0 then lines[#lines + 1] = 'C' .. concat(asked) end
-  if news_mode then lines[#lines + 1] = 'M' end
-  if news_workers then lines[#lines + 1] = 'W' end
-  if #lines > 0 then
-    call('PUBLISH', P .. 'news', concat(lines, '\n'))
+  local news = {}
+  if news_ready then news[#news + 1] = 'R' end
+  if #ended > 0 then news[#news + 1] = 'E' .. #ended .. ':' .. concat(ended) end
+  if #asked > 0 then news[#news + 1] = 'C' .. #asked .. ':' .. concat(asked) end
+  if news_mode then news[#news + 1] = 'M' end
+  if news_workers then news[#news + 1] = 'W' end
+  if #news > 0 then
+    call('PUBLISH', P .. 'news', concat(news))
   end
 end
 

@@ -112,7 +112,7 @@ local function resolve()
             unblock(id, h)
           end
         else
-          end_task(id, h, ParentFailed, 'dependency_failed', 'it depends on task ' .. parent .. ', which ' ..
+          end_task(id, h, ParentFailed, 'dependency_failed', 'it depends on task ' .. spell(parent) .. ', which ' ..
             (state == 'F' and 'failed' or 'was cancelled'))
         end
       end

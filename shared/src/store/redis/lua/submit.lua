@@ -2,7 +2,8 @@
 -- class its queue and most attempts, then per task its id, head, what only Rust
 -- reads, and payload. A head is the number of the task's class, and if the task
 -- has anything unusual
---   class|expires at|run at|policy|parents|reads|traceparent
+--   class|expires at|run at|policy|bytes of parents|bytes of reads|
+-- followed by the rows of its parents and of those it reads, and traceparent.
 -- Parents of the same submission stand before their dependents.
 
 local tenant, key = ARGV[1], ARGV[2]
@@ -31,14 +32,21 @@ for i = 7, first - 1, 2 do
   classes[#classes + 1] = { q = ARGV[i], most = tonumber(ARGV[i + 1]), ready = {}, n = 0 }
 end
 
-local HEAD = '^(%d+)|(%d*)|(%d*)|(%a*)|([^|]*)|([^|]*)|(.*)$'
+-- The parts of an unusual head; nothing of a usual one.
+local function parse(head)
+  local class, expires, run_at, policy, up, rd, at = match(head, '^(%d+)|(%d*)|(%d*)|(%a*)|(%d+)|(%d+)|()')
+  if class then
+    local reads = at + up
+    return sub(head, at, reads - 1), class, expires, run_at, policy, sub(head, reads, reads + rd - 1), sub(head, reads + rd)
+  end
+end
 
 -- id -> state, of the parents outside and of this submission's own tasks.
 local states = {}
 if ARGV[5] == '1' then
   local unknown = { 'unknown' }
   for i = first, #ARGV, 4 do
-    local parents = match(ARGV[i + 1], '^%d+|%d*|%d*|%a*|([^|]*)')
+    local parents = parse(ARGV[i + 1])
     for parent in each_id(parents or '') do
       if not states[parent] then
         local h = load(parent)
@@ -86,7 +94,7 @@ end
 
 -- Decides where an unusual task starts.
 local function unusual(id, head, mark)
-  local class, expires, run_at, policy, parents, reads, trace = match(head, HEAD)
+  local parents, class, expires, run_at, policy, reads, trace = parse(head)
   class = classes[tonumber(class)]
   expires, run_at = tonumber(expires), tonumber(run_at)
   local open, failed = join(id, parents)
@@ -94,12 +102,12 @@ local function unusual(id, head, mark)
   h[R] = { x = expires, ra = run_at, run = policy == 'run' or nil, tp = trace ~= '' and trace or nil,
     up = parents ~= '' or nil, rd = reads ~= '' or nil }
   if parents ~= '' then
-    call('SET', U .. id, parents .. '|' .. reads)
+    call('SET', U .. id, #parents .. '|' .. parents .. reads)
   end
   if failed and policy ~= 'run' then
     h[S], h[FA] = 'K', now
     h[R].e = 'dependency_failed'
-    h[R].em = 'it depends on task ' .. failed .. ', which had failed or was cancelled'
+    h[R].em = 'it depends on task ' .. spell(failed) .. ', which had failed or was cancelled'
     finals[#finals + 1] = id
     ended[#ended + 1] = id
   elseif #open > 0 then

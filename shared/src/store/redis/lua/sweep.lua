@@ -16,7 +16,7 @@ end
 
 -- An index that names a task in another state is a bug; it is put right.
 local function misplaced(key, id, h)
-  redis.log(redis.LOG_WARNING, 'zero gate: task ' .. id .. ' stood in ' .. key .. ' in state ' .. tostring(h[S]))
+  redis.log(redis.LOG_WARNING, 'zero gate: task ' .. spell(id) .. ' stood in ' .. key .. ' in state ' .. tostring(h[S]))
   place(key, id, false)
 end
 
@@ -31,7 +31,7 @@ local function due_in_bands(key, state)
     end
   end
   for _, member in ipairs(due_members(key, now)) do
-    if #member == 36 then
+    if #member == WIDTH then
       number = nil
       if not consider(member) then misplaced(key, member, load(member)) end
     else
@@ -149,9 +149,9 @@ local function next_finals(n)
   if not stamp or tonumber(stamp) > now - retention then
     return nil
   end
-  if #ids > 36 * n then
-    call('LSET', FINAL, 0, stamp .. '|' .. sub(ids, 36 * n + 1))
-    ids = sub(ids, 1, 36 * n)
+  if #ids > WIDTH * n then
+    call('LSET', FINAL, 0, stamp .. '|' .. sub(ids, WIDTH * n + 1))
+    ids = sub(ids, 1, WIDTH * n)
   else
     call('LPOP', FINAL)
   end
@@ -172,7 +172,7 @@ local function reap(id, stamp, gone, keys)
   gone[#gone + 1] = id
   if h[S] ~= 'C' or h[A] > 1 then keys[#keys + 1] = ATTEMPTS .. id end
   if rare(h, 'up') then
-    orphan(id, match(call('GET', U .. id) or '', '^([^|]*)'))
+    orphan(id, (kin(id)))
     keys[#keys + 1] = U .. id
   end
   place(LIST .. part(h[Q]).tenant, id, false)

@@ -121,7 +121,7 @@ local function pop(q, n)
       local h = load(id)
       local x, due = rare(h, 'x'), rare(h, 'due')
       if h[S] ~= 'R' then
-        redis.log(redis.LOG_WARNING, 'zero gate: task ' .. id .. ' stood in the ready set, but is not ready')
+        redis.log(redis.LOG_WARNING, 'zero gate: task ' .. spell(id) .. ' stood in the ready set, but is not ready')
       elseif x and x <= now then
         end_task(id, h, Expired, 'expired', EXPIRY)
       elseif due and due > now then
