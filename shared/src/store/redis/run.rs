@@ -32,38 +32,36 @@ pub(super) async fn claim(link: &Link, claim: Claim) -> Result<ClaimReply> {
             .arg(ticket.token.to_string());
     }
     let mut answer = Items::of(link.ask(Lane::Verbs, Repeat::Safe, &ask).await?)?;
-    let mut outcomes = answer.items()?;
-    same_length(outcomes.len(), claim.tickets.len())?;
+    let mut parts = answer.items()?;
+    let outcomes = claim.tickets.iter().map(|it| claimed(it, &mut parts));
+    let outcomes = outcomes.collect::<Result<_>>()?;
+    same_length(parts.len(), 0)?;
     Ok(ClaimReply {
-        outcomes: claim
-            .tickets
-            .iter()
-            .map(|ticket| claimed(ticket, outcomes.value()?))
-            .collect::<Result<_>>()?,
+        outcomes,
         hint: reply::hint(answer.items()?)?,
     })
 }
 
-fn claimed(ticket: &ClaimTicket, value: Value) -> Result<Claimed> {
-    if !matches!(value, Value::Array(_)) {
-        return match reply::text(value)?.as_str() {
-            "H" => Ok(Claimed::Held),
-            "S" => Ok(Claimed::Stale),
-            "U" => Ok(Claimed::Unknown),
-            _ => Err(Error::Corrupt("an outcome of a claim".into())),
-        };
+/// Reads a ticket's outcome from the front of all of them.
+fn claimed(ticket: &ClaimTicket, parts: &mut Items) -> Result<Claimed> {
+    let bad = || Error::Corrupt("an outcome of a claim".into());
+    let head = parts.text()?;
+    match head.as_str() {
+        "H" => return Ok(Claimed::Held),
+        "S" => return Ok(Claimed::Stale),
+        "U" => return Ok(Claimed::Unknown),
+        _ => {}
     }
-    let mut items = Items::of(value)?;
-    let (attempt, failures) = (items.small()?, items.small()?);
-    let (spec, input) = codec::parse_payload(items.text()?)?;
+    let (attempt, rest) = head.split_once(';').ok_or_else(bad)?;
+    let (failures, read) = rest.split_once(';').ok_or_else(bad)?;
+    let (attempt, failures) = (reply::number(attempt)?, reply::number(failures)?);
+    let (spec, input) = codec::parse_payload(parts.text()?)?;
     let mut parents = Vec::new();
-    if let Some(mut read) = Items::maybe(items.value()?)? {
-        while !read.is_empty() {
-            parents.push(ParentResult {
-                task: read.id()?,
-                result: read.maybe_text()?.map(Json::from_text),
-            });
-        }
+    for _ in 0..reply::number::<usize>(read)? {
+        parents.push(ParentResult {
+            task: parts.id()?,
+            result: parts.maybe_text()?.map(Json::from_text),
+        });
     }
     Ok(Claimed::Granted(Box::new(Granted {
         task: ticket.task,
