@@ -43,15 +43,6 @@ impl Items {
         }
     }
 
-    /// The parts of a list, or `None` where the script said nothing.
-    pub(super) fn maybe(value: Value) -> Result<Option<Self>> {
-        if is_nothing(&value) {
-            Ok(None)
-        } else {
-            Self::of(value).map(Some)
-        }
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.0.as_slice().is_empty()
     }
@@ -146,7 +137,6 @@ mod tests {
         assert_eq!(items.maybe_text().unwrap(), None);
         assert!(items.int().is_err(), "nothing is left");
         assert!(Items::of(Value::Int(1)).is_err());
-        assert!(Items::maybe(Value::Nil).unwrap().is_none());
         assert!(id(b"x").is_err() && state('?').is_err() && stamp("soon").is_err());
     }
 

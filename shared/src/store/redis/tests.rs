@@ -4,6 +4,7 @@
 
 mod server;
 
+mod bands;
 mod cost;
 mod trouble;
 
