@@ -17,6 +17,7 @@ mod problem;
 mod run;
 mod schema;
 
+mod email;
 mod grant;
 mod relationship;
 
