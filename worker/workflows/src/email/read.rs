@@ -133,6 +133,13 @@ impl Reader {
         mime::envelope(&self.parser, bytes)?.finish(self.as_of)
     }
 
+    /// The first plain text of a mail in its normal form, quotes included: for the comparison with another parser.
+    #[cfg(test)]
+    pub(super) fn plain(&self, bytes: &[u8]) -> Option<String> {
+        let text = mime::first_plain(&self.parser, bytes)?;
+        Some(quotes::normal(&text).0)
+    }
+
     /// A mail as Graph lists it.
     pub(super) fn graph(&self, item: Item) -> Result<Entry, Failure> {
         graph::envelope(item)?.finish(self.as_of)

@@ -123,6 +123,9 @@ impl Envelope {
         if self.body.contains("-----BEGIN PGP MESSAGE-----") {
             self.seal = self.seal.or(Some(Seal::Pgp));
         }
+        if self.body.contains('\u{fffd}') {
+            self.notes.push(Note::UndecodedText);
+        }
         let (body, cut) = quotes::normal(&self.body);
         let id = match self.id.take() {
             Some(id) => id,

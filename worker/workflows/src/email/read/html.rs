@@ -119,6 +119,7 @@ pub(super) fn to_text(markup: &str) -> (String, bool) {
     let mut writer = Writer::default();
     // Inside hidden content: which element hides, and how many of its kind are open.
     let mut hidden: Option<(String, u32)> = None;
+    let mut last_tag_seen = false;
     while let Some(at) = rest.find('<') {
         if hidden.is_none() {
             writer.text(&rest[..at]);
@@ -130,7 +131,14 @@ pub(super) fn to_text(markup: &str) -> (String, bool) {
         }
         let is_tag = rest[1..]
             .starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?'));
-        let Some(end) = rest.find('>').filter(|_| is_tag) else {
+        let end = if is_tag && !last_tag_seen {
+            rest.find('>')
+        } else {
+            None
+        };
+        let Some(end) = end else {
+            // Nothing is searched twice: without a ">" here there is none further on either.
+            last_tag_seen |= is_tag;
             if hidden.is_none() {
                 writer.text("<");
             }

@@ -76,10 +76,8 @@ fn header(parsed: &Parsed<'_>, bytes: &[u8], envelope: &mut Envelope) -> Result<
                     .get(field.offset_start as usize..field.offset_end as usize)
                     .map_or(Cow::Borrowed(""), String::from_utf8_lossy);
                 envelope.field(name.as_str(), &value);
-                known |= matches!(
-                    name,
-                    HeaderName::MessageId | HeaderName::Date | HeaderName::Received
-                );
+                // Any registered name will do; free text with a colon has none.
+                known |= !matches!(name, HeaderName::Other(_));
             }
         }
         Failure::cap("addresses", count, limits::MAX_ADDRESSES)?;
@@ -92,7 +90,7 @@ fn header(parsed: &Parsed<'_>, bytes: &[u8], envelope: &mut Envelope) -> Result<
     }
     Err(Failure::new(
         "not_a_message",
-        "none of From, To, Date, Subject, Message-ID and Received is found",
+        "no registered header field is found",
     ))
 }
 
@@ -150,9 +148,6 @@ fn body(parsed: &Parsed<'_>, notes: &mut Vec<Note>) -> String {
             }
             _ => continue,
         };
-        if text.contains('\u{fffd}') {
-            notes.push(Note::UndecodedText);
-        }
         if !whole.is_empty() && !whole.ends_with('\n') {
             whole.push('\n');
         }
@@ -162,4 +157,21 @@ fn body(parsed: &Parsed<'_>, notes: &mut Vec<Note>) -> String {
         }
     }
     whole
+}
+
+/// The first plain text of a mail, quotes included: for the comparison with another parser.
+#[cfg(test)]
+pub(super) fn first_plain(parser: &MessageParser, bytes: &[u8]) -> Option<String> {
+    let bytes = scan::scan(bytes).ok()?;
+    let parsed = parser.parse(bytes.as_ref())?;
+    let texts = parsed
+        .text_body
+        .iter()
+        .filter_map(|id| parsed.parts.get(*id as usize));
+    texts
+        .filter_map(|part| match &part.body {
+            PartType::Text(text) => Some(text.to_string()),
+            _ => None,
+        })
+        .next()
 }

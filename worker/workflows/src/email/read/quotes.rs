@@ -258,7 +258,6 @@ fn is_header_block(lines: &[&str], at: usize) -> bool {
 
 /// The number of lines of an "On ... wrote:" that begins here.
 fn attribution(lines: &[&str], at: usize) -> Option<usize> {
-    static ATTRIBUTION: OnceLock<Regex> = OnceLock::new();
     let starts = lines[at].trim_start().chars().next()?;
     if !starts.is_alphanumeric() && !matches!(starts, '"' | '\'' | '<' | '*' | '[' | '-') {
         return None;
@@ -270,7 +269,15 @@ fn attribution(lines: &[&str], at: usize) -> Option<usize> {
         .take_while(|line| !line.trim().is_empty() && !is_quoted(line))
         .position(|line| line.trim_end().ends_with([':', '：']))?
         + 1;
-    let joined = lines[at..at + count]
+    // The last line that begins one is its first: what stands before it is the writer's.
+    let folded = |from: usize| attributes(&lines[from..at + count], folded());
+    let alone = || count == 1 && attributes(&lines[at..=at], whole());
+    ((folded(at) && !(at + 1..at + count).any(folded)) || alone()).then_some(count)
+}
+
+/// Whether these lines together fit the pattern of an attribution.
+fn attributes(lines: &[&str], pattern: &Regex) -> bool {
+    let joined = lines
         .iter()
         .map(|line| line.trim())
         .collect::<Vec<_>>()
@@ -278,9 +285,15 @@ fn attribution(lines: &[&str], at: usize) -> Option<usize> {
     // A date or an address stands in every one; "As she wrote:" has neither.
     let evidence = joined.contains(|c: char| c.is_ascii_digit() || c == '@' || c == '<');
     if joined.len() > ATTRIBUTION_BYTES || !evidence {
-        return None;
+        return false;
     }
-    let pattern = ATTRIBUTION.get_or_init(|| {
+    pattern.is_match(&joined)
+}
+
+/// Attributions by the word with which they begin: they may be folded over several lines.
+fn folded() -> &'static Regex {
+    static FOLDED: OnceLock<Regex> = OnceLock::new();
+    FOLDED.get_or_init(|| {
         compiled(concat!(
             r"(?i)^[-*\s]*(?:",
             r"on\b.*\b(?:wrote|writes)|",
@@ -291,17 +304,30 @@ fn attribution(lines: &[&str], at: usize) -> Option<usize> {
             r"em\b.*\bescreveu|",
             r"op\b.*\b(?:schreef|heeft .* geschreven)\b.*|",
             r"den\b.*\bskrev\b.*|",
-            r"(?:w dniu|dnia)\b.*\bnapisał(?:\(a\)|a|/a)?|",
-            r"dne\b.*\bnapsal(?:\(a\)|a)?|",
+            r"(?:w dniu|dnia)\b.*\b(?:pisze|napisał(?:\(a\)|a|/a)?)|",
+            r"dne\b.*\bnapsal(?:\(a\)|a)?",
+            r")\s*[:：]$"
+        ))
+    })
+}
+
+/// Attributions that may begin with anything, so they must stand on one line.
+fn whole() -> &'static Regex {
+    static WHOLE: OnceLock<Regex> = OnceLock::new();
+    WHOLE.get_or_init(|| {
+        compiled(concat!(
+            r"(?i)^(?:",
             r".*\bkirjoitti(?:\b.*)?|",
             r".*\b(?:пишет|написал(?:\(а\)|а)?)|",
+            r".*\bnapisał(?:\(a\)|a)?|",
             r".*\btarihinde\b.*\byazdı|",
             r".*(?:写道|のメール|님이 작성)|",
+            // The usual form in every language: a year, then who in angle brackets.
+            r".*\b(?:19|20)\d\d\b.*<[^>\s]+@[^>\s]+>|",
             r".{0,80}<[^>\s]+@[^>\s]+>\s+(?:wrote|writes|schrieb|a écrit|escribió|ha scritto|escreveu|schreef|skrev)",
             r")\s*[:：]$"
         ))
-    });
-    pattern.is_match(&joined).then_some(count)
+    })
 }
 
 /// "Sent from my iPhone" and its kin.

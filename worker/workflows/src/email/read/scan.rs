@@ -14,8 +14,9 @@ use regex::bytes::{Regex, RegexBuilder};
 use super::super::limits;
 use super::super::source::Failure;
 
-/// `message/rfc822` and `message/global` become this, padded; the parser takes it for an attachment.
-const SEALED: &[u8] = b"application/x";
+/// `message/rfc822` and `message/global` become this, padded: an attachment. The `digest` of `multipart/digest`, whose
+/// parts are messages by default, becomes a word without meaning: its parts are text then.
+const SEALED: [u8; 13] = *b"application/x";
 /// Boundaries up to this number are compared one by one; more are compiled into one automaton.
 const FEW: usize = 4;
 
@@ -45,7 +46,9 @@ pub(super) fn scan(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Failure> {
     for range in declared.nested {
         let place = &mut hidden[range];
         place.fill(b'x');
-        place[..SEALED.len()].copy_from_slice(SEALED);
+        if let Some(kind) = place.first_chunk_mut::<{ SEALED.len() }>() {
+            kind.copy_from_slice(&SEALED);
+        }
     }
     Ok(Cow::Owned(hidden))
 }
@@ -71,8 +74,8 @@ fn declared(bytes: &[u8]) -> Result<Declared<'_>, Failure> {
     let boundary = BOUNDARY.get_or_init(|| {
         compiled(r#"boundary[^=;\r\n]{0,8}=[ \t\r\n]*(?:"((?:[^"\\\r\n]|\\.)*)"?|([^;\s"]+))"#)
     });
-    let nested =
-        NESTED.get_or_init(|| compiled(r"message\s*/\s*(?:rfc822|global)|multipart\s*/\s*digest"));
+    let nested = NESTED
+        .get_or_init(|| compiled(r"(message\s*/\s*(?:rfc822|global))|multipart\s*/\s*(digest)"));
     let mut found = Declared {
         boundaries: BTreeSet::new(),
         multiparts: 0,
@@ -91,20 +94,13 @@ fn declared(bytes: &[u8]) -> Result<Declared<'_>, Failure> {
                 found.boundaries.insert(text);
             }
         }
-        if let Some(kind) = nested.find(line) {
-            let (start, end) = (value.start + kind.start(), value.start + kind.end());
-            // A digest's parts are messages by default; as a plain multipart its parts are text.
-            if line[kind.start()..]
-                .first()
-                .is_some_and(|b| b.eq_ignore_ascii_case(&b'm'))
-                && line[kind.start() + 1..]
-                    .first()
-                    .is_some_and(|b| b.eq_ignore_ascii_case(&b'e'))
-            {
-                found.nested.push(start..end);
-            } else if let Some(digest) = bytes[start..end].iter().rposition(|b| *b == b'/') {
-                found.nested.push(start + digest..end);
-            }
+        if let Some(kind) = nested
+            .captures(line)
+            .and_then(|c| c.get(1).or_else(|| c.get(2)))
+        {
+            found
+                .nested
+                .push(value.start + kind.start()..value.start + kind.end());
         }
         Failure::cap("mime_parts", found.multiparts, limits::MAX_MIME_PARTS)?;
     }
