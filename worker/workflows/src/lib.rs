@@ -16,6 +16,7 @@ mod number;
 mod problem;
 mod run;
 mod schema;
+mod vader;
 
 mod grant;
 mod relationship;
@@ -26,3 +27,4 @@ pub use grant::sample_grant;
 pub use problem::{Error, Problem};
 pub use relationship::karate_club;
 pub use run::Run;
+pub use vader::{METHOD as VADER_METHOD, Scores, polarity_scores};
