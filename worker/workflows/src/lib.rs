@@ -18,6 +18,7 @@ mod run;
 mod schema;
 mod vader;
 
+mod email;
 mod grant;
 mod relationship;
 
