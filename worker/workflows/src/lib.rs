@@ -16,6 +16,7 @@ mod number;
 mod problem;
 mod run;
 mod schema;
+mod strength;
 mod vader;
 
 mod email;

@@ -48,7 +48,14 @@ fn compare(set: &str, rows: usize) -> (f64, f64) {
     let wrong: Vec<String> = lines
         .iter()
         .filter(|l| polarity_scores(&l.text) != l.scores)
-        .map(|l| format!("{:?}\n  {:?}\n  {:?}", l.text, l.scores, polarity_scores(&l.text)))
+        .map(|l| {
+            format!(
+                "{:?}\n  {:?}\n  {:?}",
+                l.text,
+                l.scores,
+                polarity_scores(&l.text)
+            )
+        })
         .collect();
     assert!(
         wrong.is_empty(),
@@ -56,10 +63,17 @@ fn compare(set: &str, rows: usize) -> (f64, f64) {
         wrong.len(),
         wrong[..wrong.len().min(5)].join("\n")
     );
-    let ours: Vec<f64> = lines.iter().map(|l| polarity_scores(&l.text).compound).collect();
+    let ours: Vec<f64> = lines
+        .iter()
+        .map(|l| polarity_scores(&l.text).compound)
+        .collect();
     let human: Vec<f64> = lines.iter().filter_map(|l| l.human).collect();
     let mean = ours.iter().sum::<f64>() / rows as f64;
-    let r = if human.len() == rows { correlation(&ours, &human).unwrap() } else { f64::NAN };
+    let r = if human.len() == rows {
+        correlation(&ours, &human).unwrap()
+    } else {
+        f64::NAN
+    };
     (mean, r)
 }
 
@@ -102,6 +116,9 @@ fn rounding_is_that_of_python() {
 fn a_text_without_words_has_no_tone() {
     for text in ["", " \n\u{1c}\u{3000}"] {
         let scores = polarity_scores(text);
-        assert_eq!([scores.neg, scores.neu, scores.pos, scores.compound], [0.0; 4]);
+        assert_eq!(
+            [scores.neg, scores.neu, scores.pos, scores.compound],
+            [0.0; 4]
+        );
     }
 }

@@ -63,7 +63,9 @@ impl Line<'_> {
     fn worth(&self, i: usize) -> f64 {
         let token = &self.tokens[i];
         let next = self.tokens.get(i + 1);
-        if token.word.boost.is_some() || token.lower == "kind" && next.is_some_and(|n| n.lower == "of") {
+        if token.word.boost.is_some()
+            || token.lower == "kind" && next.is_some_and(|n| n.lower == "of")
+        {
             return 0.0;
         }
         let Some(rating) = token.word.rating else {
@@ -143,9 +145,15 @@ impl Line<'_> {
     fn sayings(&self, mut valence: f64, i: usize) -> f64 {
         let words = [self.at(i - 3), self.at(i - 2), self.at(i - 1), self.at(i)];
         let [three, two, one, zero] = words;
-        let first = [&[one, zero][..], &words[1..], &[two, one], &words[..3], &[three, two]]
-            .into_iter()
-            .find_map(lexicon::saying);
+        let first = [
+            &[one, zero][..],
+            &words[1..],
+            &[two, one],
+            &words[..3],
+            &[three, two],
+        ]
+        .into_iter()
+        .find_map(lexicon::saying);
         valence = first.unwrap_or(valence);
         if i + 1 < self.tokens.len() {
             valence = lexicon::saying(&[zero, self.at(i + 1)]).unwrap_or(valence);
