@@ -15,7 +15,7 @@
 )]
 
 mod components;
-mod overlap;
+pub(crate) mod overlap;
 
 #[cfg(test)]
 mod tests;
@@ -28,7 +28,7 @@ use serde_json::{Map, Value, json};
 use crate::number::{float, maybe};
 
 pub(crate) use components::Component;
-pub(crate) use overlap::{Overlap, Ties};
+use overlap::Overlap;
 
 /// The components, in the order of all arrays here; also the names that `weights` of an input may use.
 pub(crate) const COMPONENTS: [&str; 8] = [

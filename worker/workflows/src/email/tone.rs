@@ -19,7 +19,7 @@ use super::message::{Class, Message};
 use crate::number::float;
 use crate::vader::{self, polarity_scores};
 
-pub(super) use trend::{Trend, theil_sen};
+use trend::Trend;
 
 /// What every reader of these numbers must know.
 pub(super) const NOTE: &str = "a tone hint, never a measurement of a relationship";
@@ -146,7 +146,8 @@ impl Gathered {
             }
             out["reason"] = self.reason().into();
         }
-        let points: Vec<(Timestamp, f64)> = self.scored.iter().map(|(at, t)| (*at, t.mean)).collect();
+        let points: Vec<(Timestamp, f64)> =
+            self.scored.iter().map(|(at, t)| (*at, t.mean)).collect();
         match trend::by_week(&points, as_of) {
             Trend::Slope { per_week, weeks } => {
                 out["trend"] = float(per_week);

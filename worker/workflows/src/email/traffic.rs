@@ -86,7 +86,8 @@ pub(super) fn of<'a>(messages: &'a [Message], book: &Book, known: Known<'_>) -> 
 
 /// Whether a mail says that it answers this id, rather than one below it.
 fn names(message: &Message, id: &str) -> bool {
-    message.in_reply_to.iter().any(|i| i == id) || message.references.last().is_some_and(|i| i == id)
+    message.in_reply_to.iter().any(|i| i == id)
+        || message.references.last().is_some_and(|i| i == id)
 }
 
 fn mail<'a>(message: &'a Message, book: &Book, place: usize, known: Known<'_>) -> Option<Mail<'a>> {
@@ -112,7 +113,11 @@ fn mail<'a>(message: &'a Message, book: &Book, place: usize, known: Known<'_>) -
 
 /// The owner if among the authors, else the first of them.
 fn author(message: &Message, book: &Book) -> Option<Author> {
-    let mut authors = message.from.iter().filter_map(|a| book.number(a)).peekable();
+    let mut authors = message
+        .from
+        .iter()
+        .filter_map(|a| book.number(a))
+        .peekable();
     let first = *authors.peek()?;
     Some(if authors.any(|id| book.person(id).owner) {
         Author::Owner

@@ -4,7 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::{
-    Channel, Component, Direction, Interaction, Known, Overlap, Policy, Strength, Ties, strength,
+    Channel, Component, Direction, Interaction, Known, Overlap, Policy, Strength, overlap::Ties,
+    strength,
 };
 
 fn as_of() -> Timestamp {

@@ -8,8 +8,8 @@ const LONGEST: usize = 2_048;
 
 /// A point after these ends no sentence.
 const ABBREVIATIONS: [&str; 26] = [
-    "dr", "mr", "mrs", "ms", "prof", "rev", "hon", "st", "sr", "jr", "no", "nos", "vs", "etc", "e.g", "i.e", "cf", "al",
-    "approx", "dept", "inc", "ltd", "co", "corp", "fig", "est",
+    "dr", "mr", "mrs", "ms", "prof", "rev", "hon", "st", "sr", "jr", "no", "nos", "vs", "etc",
+    "e.g", "i.e", "cf", "al", "approx", "dept", "inc", "ltd", "co", "corp", "fig", "est",
 ];
 
 /// The sentences of a text, in order, without white space around them.
@@ -20,7 +20,9 @@ pub(super) fn split(text: &str) -> Vec<&str> {
     while let Some((at, c)) = chars.next() {
         let end = at + c.len_utf8();
         let cut = match c {
-            '\n' => text[end..].trim_start_matches([' ', '\t', '\r']).starts_with('\n'),
+            '\n' => text[end..]
+                .trim_start_matches([' ', '\t', '\r'])
+                .starts_with('\n'),
             '.' | '!' | '?' | '…' => ends(&text[start..at], c, &text[end..]),
             _ => c.is_whitespace() && at - start > LONGEST,
         } || end - start > 4 * LONGEST;
@@ -72,7 +74,8 @@ fn is_abbreviation(before: &str) -> bool {
     let word = before.rsplit(char::is_whitespace).next().unwrap_or("");
     let word = word.trim_start_matches(|c: char| !c.is_alphanumeric());
     let mut chars = word.chars();
-    let initial = chars.next().is_some_and(char::is_uppercase) && chars.next().is_none() && word != "I";
+    let initial =
+        chars.next().is_some_and(char::is_uppercase) && chars.next().is_none() && word != "I";
     initial || ABBREVIATIONS.iter().any(|a| a.eq_ignore_ascii_case(word))
 }
 
@@ -85,13 +88,28 @@ mod tests {
     #[test]
     fn sentences_end_where_a_reader_ends_them() {
         for (text, expected) in [
-            ("Thank you! It was great. Really.", vec!["Thank you!", "It was great.", "Really."]),
-            ("Dr. Smith met J. Doe, e.g. on Monday.", vec!["Dr. Smith met J. Doe, e.g. on Monday."]),
+            (
+                "Thank you! It was great. Really.",
+                vec!["Thank you!", "It was great.", "Really."],
+            ),
+            (
+                "Dr. Smith met J. Doe, e.g. on Monday.",
+                vec!["Dr. Smith met J. Doe, e.g. on Monday."],
+            ),
             ("So did I. We left.", vec!["So did I.", "We left."]),
-            ("It cost 3.50 at fund.org today", vec!["It cost 3.50 at fund.org today"]),
+            (
+                "It cost 3.50 at fund.org today",
+                vec!["It cost 3.50 at fund.org today"],
+            ),
             ("Wait... what?! No way", vec!["Wait... what?!", "No way"]),
-            ("He said \"stop.\" Then he left.", vec!["He said \"stop.\"", "Then he left."]),
-            ("Dear Ada,\n\nmany thanks\nfor all of it.\n \nBest", vec!["Dear Ada,", "many thanks\nfor all of it.", "Best"]),
+            (
+                "He said \"stop.\" Then he left.",
+                vec!["He said \"stop.\"", "Then he left."],
+            ),
+            (
+                "Dear Ada,\n\nmany thanks\nfor all of it.\n \nBest",
+                vec!["Dear Ada,", "many thanks\nfor all of it.", "Best"],
+            ),
             ("", vec![]),
             (" . ", vec!["."]),
         ] {

@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
-use super::{Gathered, Tone, Trend, Unscored, of_text, theil_sen, trend};
+use super::trend::{self, Trend, theil_sen};
+use super::{Gathered, Tone, Unscored, of_text};
 use crate::vader::polarity_scores;
 
 fn as_of() -> Timestamp {
@@ -15,17 +16,28 @@ fn days_ago(days: i64) -> Timestamp {
 }
 
 fn tone(mean: f64) -> Tone {
-    Tone { mean, min: mean - 0.1, max: mean + 0.1, sentences: 2 }
+    Tone {
+        mean,
+        min: mean - 0.1,
+        max: mean + 0.1,
+        sentences: 2,
+    }
 }
 
 #[test]
 fn only_english_that_is_long_enough_is_scored() {
     let english = "Thank you very much for your generous support of our school. The children were delighted, and so were we!";
     let scored = of_text(english).unwrap();
-    let [one, two] = ["Thank you very much for your generous support of our school.", "The children were delighted, and so were we!"]
-        .map(|s| polarity_scores(s).compound);
+    let [one, two] = [
+        "Thank you very much for your generous support of our school.",
+        "The children were delighted, and so were we!",
+    ]
+    .map(|s| polarity_scores(s).compound);
     assert!((scored.mean - f64::midpoint(one, two)).abs() < 1e-12);
-    assert_eq!((scored.min, scored.max, scored.sentences), (one.min(two), one.max(two), 2));
+    assert_eq!(
+        (scored.min, scored.max, scored.sentences),
+        (one.min(two), one.max(two), 2)
+    );
     let french = "Nous vous remercions vivement de votre soutien généreux à notre école. Les enfants étaient ravis, et nous aussi.";
     assert_eq!(of_text(french).unwrap_err().reason(), "language:fr");
     let german = "Wir danken Ihnen herzlich für Ihre großzügige Unterstützung unserer Schule. Die Kinder haben sich sehr gefreut.";
@@ -47,21 +59,43 @@ fn the_mean_of_a_contact_decays_and_says_what_was_left_out() {
     let mean = out["mean"].as_f64().unwrap();
     assert!((mean - (0.5 - 0.2) / 1.5).abs() < 1e-9, "{mean}");
     assert_eq!((&out["n"], &out["sentences"]), (&2.into(), &4.into()));
-    assert_eq!(out["not_scored"], serde_json::json!({"language:fr": 1, "short": 1}));
+    assert_eq!(
+        out["not_scored"],
+        serde_json::json!({"language:fr": 1, "short": 1})
+    );
     assert!(out["trend"].is_null() && out["trend_reason"].is_string());
     let mut nothing = Gathered::default();
     nothing.add(days_ago(1), Err(Unscored::Language("fr")));
     let out = nothing.describe(as_of());
-    assert_eq!((&out["mean"], &out["reason"]), (&serde_json::Value::Null, &"language:fr".into()));
+    assert_eq!(
+        (&out["mean"], &out["reason"]),
+        (&serde_json::Value::Null, &"language:fr".into())
+    );
 }
 
 #[test]
 fn a_trend_is_that_of_weekly_means() {
     // Means 0.3 now, 0.2 a week ago (of 0.1 and 0.3), 0.1 two weeks ago, and one outlier that does not matter.
-    let values = [(0, 0.3), (8, 0.1), (9, 0.3), (15, 0.1), (22, 0.0), (30, 0.9)].map(|(d, v)| (days_ago(d), v));
-    let Trend::Slope { per_week, weeks } = trend::by_week(&values[..5], as_of()) else { panic!() };
-    assert!((per_week - 0.1).abs() < 1e-12 && weeks == 4, "{per_week} {weeks}");
-    assert_eq!(trend::by_week(&values[..3], as_of()), Trend::TooFew { weeks: 2 });
+    let values = [
+        (0, 0.3),
+        (8, 0.1),
+        (9, 0.3),
+        (15, 0.1),
+        (22, 0.0),
+        (30, 0.9),
+    ]
+    .map(|(d, v)| (days_ago(d), v));
+    let Trend::Slope { per_week, weeks } = trend::by_week(&values[..5], as_of()) else {
+        panic!()
+    };
+    assert!(
+        (per_week - 0.1).abs() < 1e-12 && weeks == 4,
+        "{per_week} {weeks}"
+    );
+    assert_eq!(
+        trend::by_week(&values[..3], as_of()),
+        Trend::TooFew { weeks: 2 }
+    );
     assert_eq!(trend::by_week(&[], as_of()), Trend::TooFew { weeks: 0 });
 }
 

@@ -11,7 +11,7 @@ const LEAST_WEEKS: usize = 3;
 
 /// A trend, or why there is none.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::email) enum Trend {
+pub(super) enum Trend {
     /// Change per week, over so many weeks with a value.
     Slope {
         /// Change per week.
@@ -52,7 +52,7 @@ pub(super) fn by_week(values: &[(Timestamp, f64)], as_of: Timestamp) -> Trend {
 }
 
 /// The median of the slopes between all pairs of points with different `x`; `None` without such a pair.
-pub(in crate::email) fn theil_sen(points: &[(f64, f64)]) -> Option<f64> {
+pub(super) fn theil_sen(points: &[(f64, f64)]) -> Option<f64> {
     let mut slopes = Vec::with_capacity(points.len() * points.len().saturating_sub(1) / 2);
     for (i, (x, y)) in points.iter().enumerate() {
         for (other_x, other_y) in &points[i + 1..] {
