@@ -8,7 +8,8 @@ use super::survival::{Observed, curve, of};
 
 #[derive(Deserialize)]
 struct Sample {
-    sample: Vec<(f64, bool)>,
+    #[serde(rename = "sample")]
+    pairs: Vec<(f64, bool)>,
     median: Option<f64>,
     curve: Vec<(f64, f64)>,
 }
@@ -25,9 +26,8 @@ fn curves_and_medians_are_those_of_lifelines() {
     let samples: Vec<Sample> =
         serde_json::from_str(include_str!("../../../tests/oracle/latency.json")).unwrap();
     assert_eq!(samples.len(), 300);
-    let mut at_half = 0;
     for (i, expected) in samples.iter().enumerate() {
-        let sample = observed(&expected.sample);
+        let sample = observed(&expected.pairs);
         let ours = curve(sample.clone());
         assert_eq!(ours.len(), expected.curve.len(), "sample {i}");
         for ((hours, share), (their_hours, their_share)) in ours.iter().zip(&expected.curve) {
@@ -37,18 +37,15 @@ fn curves_and_medians_are_those_of_lifelines() {
                 "sample {i}: {share} {their_share}"
             );
         }
-        // Where a share is one half, lifelines' logarithms decide by their last bit whether it counts as reached.
-        if expected
+        // Where a share is one half, the last bit of lifelines' logarithms decides whether it counts as reached: there
+        // its curve is read, with room for that bit.
+        let half = expected
             .curve
             .iter()
-            .any(|(_, share)| (share - 0.5).abs() < 1e-9)
-        {
-            at_half += 1;
-            continue;
-        }
-        assert_eq!(of(sample).median, expected.median, "sample {i}");
+            .find(|(_, share)| (share - 0.5).abs() < 1e-9);
+        let median = half.map_or(expected.median, |(hours, _)| Some(*hours));
+        assert_eq!(of(sample).median, median, "sample {i}");
     }
-    assert!(at_half < 60, "{at_half} samples left out");
 }
 
 #[test]

@@ -26,11 +26,11 @@ fn tone(mean: f64) -> Tone {
 
 #[test]
 fn only_english_that_is_long_enough_is_scored() {
-    let english = "Thank you very much for your generous support of our school. The children were delighted, and so were we!";
+    let english = "Thank you very much for the generous support that you have given to our school. The children were delighted with the books, and so were we!";
     let scored = of_text(english).unwrap();
     let [one, two] = [
-        "Thank you very much for your generous support of our school.",
-        "The children were delighted, and so were we!",
+        "Thank you very much for the generous support that you have given to our school.",
+        "The children were delighted with the books, and so were we!",
     ]
     .map(|s| polarity_scores(s).compound);
     assert!((scored.mean - f64::midpoint(one, two)).abs() < 1e-12);
@@ -111,7 +111,7 @@ fn a_line_has_its_own_slope() {
 fn by_definition(points: &[(f64, f64)]) -> Option<f64> {
     let mut slopes: Vec<f64> = (0..points.len())
         .flat_map(|i| (0..i).map(move |j| (i, j)))
-        .filter(|&(i, j)| points[i].0 != points[j].0)
+        .filter(|&(i, j)| (points[i].0 - points[j].0).abs() > 0.5)
         .map(|(i, j)| (points[i].1 - points[j].1) / (points[i].0 - points[j].0))
         .collect();
     slopes.sort_by(f64::total_cmp);
