@@ -157,11 +157,11 @@ impl Dealings {
         let mut out = json!({
             "counts": {"sent": ours.len(), "received": theirs.len(), "initiated_by_owner": self.opened_by_owner,
                 "initiated_by_contact": self.opened_by_contact},
-            "reply_rate_in": answers::rate(ours, window, false).describe("mails of the owner that the contact answered in time"),
-            "reply_rate_out": answers::rate(theirs, window, false).describe("mails of the contact that the owner answered in time"),
-            "engagingness": answers::rate(ours, window, true).describe("answers received / mails sent that need one: the contact stands in To"),
-            "responsiveness": answers::rate(theirs, window, true).describe("answers sent / mails received that need one: the owner stands in To"),
-            "share_within_24h": answers::rate(ours, 24.0, true).describe("mails to the contact answered within 24 hours"),
+            "reply_rate_in": answers::rate(ours, window, false).describe(),
+            "reply_rate_out": answers::rate(theirs, window, false).describe(),
+            "engagingness": answers::rate(ours, window, true).describe(),
+            "responsiveness": answers::rate(theirs, window, true).describe(),
+            "share_within_24h": answers::rate(ours, 24.0, true).describe(),
             "latency_km_median_h": maybe(theirs_km.median),
             "latency_n": theirs_km.answered,
             "censored_n": theirs_km.censored,
@@ -169,9 +169,9 @@ impl Dealings {
             "own_latency_n": ours_km.answered,
             "own_censored_n": ours_km.censored,
             "initiation_share": Rate::plain(self.opened_by_contact, self.opened_by_contact + self.opened_by_owner)
-                .describe("threads begun by the contact / threads begun by either side"),
+                .describe(),
             "business_hours_share": Rate::plain(self.office, self.offsets)
-                .describe("mails of the contact sent Monday to Friday, 9 to 17 h by the offset of their own date"),
+                .describe(),
             "days_since_last_inbound": maybe(days(self.last_in)),
             "days_since_last_contact": maybe(days(self.last())),
             "thread_depth": self.thread_depth,
@@ -192,6 +192,13 @@ impl Dealings {
 /// How the numbers of every contact are to be read, once per result.
 pub(super) fn conventions() -> Value {
     json!({
+        "reply_rate_in": "mails of the owner that the contact answered within reply_window_days",
+        "reply_rate_out": "mails of the contact that the owner answered within reply_window_days",
+        "engagingness": "answers received / mails sent that need one; the contact stands in To",
+        "responsiveness": "answers sent / mails received that need one; the owner stands in To",
+        "share_within_24h": "mails to the contact, in To, answered within 24 hours",
+        "initiation_share": "threads begun by the contact / threads begun by either side",
+        "business_hours_share": "mails of the contact sent Monday to Friday, 9 to 17 h by the offset of their own date",
         "latency": "hours to the first answer, Kaplan-Meier median; mails without an answer are censored at as_of",
         "rates": "mails without an answer whose time is not over are left out and counted as pending",
         "in_out": "in is towards the owner: reply_rate_in is how often the contact answers",

@@ -57,7 +57,7 @@ pub(super) fn fill(
         .map(|(m, tone)| (m.id.as_str(), tone))
         .collect();
     let moods = moods(&mails, &by_id, &settings);
-    let tone = moods.all.describe(as_of);
+    let mut tone = moods.all.describe(as_of);
     for field in ["mean", "min", "max", "trend"] {
         if tone[field].is_null() {
             doc.because(
@@ -66,6 +66,7 @@ pub(super) fn fill(
             );
         }
     }
+    tone["note"] = tone::NOTE.into();
     doc.set("tone", tone);
     let truncated = contacts(scene, &mails, &moods, &settings, doc);
     let known_ids: HashSet<&str> = scene
@@ -148,14 +149,14 @@ fn contacts(
     let all = engagement::contacts(mails, settings);
     let total = all.len();
     let mut shown: Vec<(PersonId, Dealings)> = all.into_iter().collect();
-    if total > limits::MAX_LISTED {
+    if total > limits::MAX_CONTACTS {
         // The newest stay; a stable sort keeps ties in their order.
         shown.sort_by_key(|(_, dealings)| std::cmp::Reverse(dealings.last()));
-        shown.truncate(limits::MAX_LISTED);
+        shown.truncate(limits::MAX_CONTACTS);
         shown.sort_by_key(|(id, _)| *id);
         doc.warn(format!(
             "{} contacts are listed, the newest of {total}",
-            limits::MAX_LISTED
+            limits::MAX_CONTACTS
         ));
     }
     let silent = Gathered::default();
@@ -175,7 +176,7 @@ fn contacts(
     explain(&lines, doc);
     doc.set("contacts", lines);
     doc.set("contacts_total", total);
-    total > limits::MAX_LISTED
+    total > limits::MAX_CONTACTS
 }
 
 fn name(line: &mut Value, person: &Person) {
@@ -200,6 +201,8 @@ fn explain(contacts: &[Value], doc: &mut Document) {
         ("/initiation_share/value", "see reason beside it"),
         ("/business_hours_share/value", "see reason beside it"),
         ("/sentiment/mean", "see sentiment.reason of the contact"),
+        ("/sentiment/min", "see sentiment.reason of the contact"),
+        ("/sentiment/max", "see sentiment.reason of the contact"),
         (
             "/sentiment/trend",
             "see sentiment.trend_reason of the contact",
@@ -216,7 +219,7 @@ fn explain(contacts: &[Value], doc: &mut Document) {
 
 fn conventions() -> Value {
     json!({
-        "tone": tone::NOTE,
+        "tone": tone::conventions(),
         "engagement": engagement::conventions(),
         "updates": "relationship strength for as_of without and with the new mails; mails tell neither gifts nor ties",
     })

@@ -113,6 +113,14 @@ pub(super) struct Gathered {
     unscored: BTreeMap<String, u64>,
 }
 
+/// How these numbers are made, once per result.
+pub(super) fn conventions() -> Value {
+    json!({"method": vader::METHOD, "method_version": 1, "note": NOTE,
+        "message": "mean over its sentences; new text only, English only, at least 60 characters",
+        "mean": "over messages, each weighing 2^(-age in days / 90)",
+        "trend": "Theil-Sen slope of weekly means, per week"})
+}
+
 impl Gathered {
     /// Adds a mail; the order of these calls is that of the sums.
     pub(super) fn add(&mut self, at: Timestamp, tone: Result<Tone, Unscored>) {
@@ -136,9 +144,7 @@ impl Gathered {
             max = max.max(tone.max);
         }
         let mut out = json!({"mean": float(num / den), "num": float(num), "den": float(den), "n": self.scored.len(),
-            "min": float(min), "max": float(max), "sentences": sentences, "not_scored": self.unscored,
-            "method": vader::METHOD, "weighting": "2^(-age in days / 90) per mail; mean over sentences within a mail",
-            "note": NOTE});
+            "min": float(min), "max": float(max), "sentences": sentences, "not_scored": self.unscored});
         if den <= 0.0 {
             // Not 0 / 0: nothing is known.
             for name in ["mean", "min", "max"] {
@@ -159,7 +165,6 @@ impl Gathered {
                 out["trend_reason"] = "fewer than 3 weeks with a scored mail".into();
             }
         }
-        out["trend_method"] = "Theil-Sen slope of weekly means, per week".into();
         out
     }
 

@@ -120,3 +120,21 @@ fn a_text_without_words_has_no_tone() {
         assert!(sum.abs() < 1e-12, "{scores:?}");
     }
 }
+
+#[test]
+fn capitals_are_those_of_python() {
+    // str.isupper of Python 3.11
+    for (word, expected) in [
+        ("GOOD", true),
+        ("GO-2", true),
+        ("GOoD", false),
+        ("123", false),
+        ("\u{1c5}ABC", false),
+        ("\u{1f88}B", false),
+        ("\u{2160}X", true),
+        ("\u{aa}BC", false),
+        ("\u{4e2d}A", true),
+    ] {
+        assert_eq!(super::text::tokens(word)[0].upper, expected, "{word}");
+    }
+}

@@ -91,7 +91,7 @@ impl Line<'_> {
                 valence = self.sayings(valence, i);
             }
         }
-        if self.before(i, 1) == "least" && (i == 1 || !matches!(self.before(i, 2), "at" | "very")) {
+        if self.before(i, 1) == "least" && !matches!(self.before(i, 2), "at" | "very") {
             valence *= NEGATED;
         }
         valence

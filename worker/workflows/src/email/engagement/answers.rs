@@ -37,11 +37,12 @@ impl Rate {
         }
     }
 
-    /// `{value, num, den, n, pending, method}`; null with a reason when there is nothing to divide by.
-    pub(super) fn describe(self, method: &str) -> Value {
+    /// `{value, num, den, n, pending}`; null with a reason when there is nothing to divide by. What is counted is said
+    /// once for all contacts (`conventions`): repeated for each it would be most of a large result.
+    pub(super) fn describe(self) -> Value {
         let value = (self.den > 0).then(|| self.num as f64 / self.den as f64);
         let mut out = json!({"value": maybe(value), "num": self.num, "den": self.den, "n": self.den + self.pending,
-            "pending": self.pending, "method": method});
+            "pending": self.pending});
         if value.is_none() {
             let reason = if self.pending > 0 {
                 "the time for an answer is not over yet"

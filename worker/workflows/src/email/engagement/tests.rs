@@ -95,7 +95,7 @@ fn what_may_still_be_answered_is_pending() {
             pending: 1
         }
     );
-    assert!(rate(&[], 336.0, true).describe("")["reason"].is_string());
+    assert!(rate(&[], 336.0, true).describe()["reason"].is_string());
 }
 
 fn samples() -> impl Strategy<Value = Vec<(f64, bool)>> {
