@@ -3,6 +3,7 @@
 //! Invariant: parsed once; one look-up tells all that is known of a word.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::OnceLock;
 
 const WORDS: &str = include_str!("../../data/vader_lexicon.txt");
@@ -38,9 +39,32 @@ pub(super) struct Word {
     pub(super) negates: bool,
 }
 
+type Words = HashMap<&'static str, Word, BuildHasherDefault<Fnv>>;
+
 struct Tables {
-    words: HashMap<&'static str, Word>,
+    words: Words,
     emoji: HashMap<char, &'static str>,
+}
+
+/// FNV-1a: words are short, and the table's keys are ours, so nobody can crowd them.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 fn tables() -> &'static Tables {
@@ -55,8 +79,8 @@ fn tables() -> &'static Tables {
     })
 }
 
-fn words() -> HashMap<&'static str, Word> {
-    let mut words: HashMap<&'static str, Word> = HashMap::new();
+fn words() -> Words {
+    let mut words = Words::default();
     for (word, rating) in WORDS.lines().filter_map(|line| line.split_once('\t')) {
         words.entry(word).or_default().rating = rating.parse().ok();
     }
@@ -74,7 +98,7 @@ fn words() -> HashMap<&'static str, Word> {
 /// What is known of this lower-case word; of an unknown one nothing.
 pub(super) fn word(lower: &str) -> Word {
     let mut word = tables().words.get(lower).copied().unwrap_or_default();
-    word.negates |= lower.contains("n't");
+    word.negates = word.negates || lower.contains('\'') && lower.contains("n't");
     word
 }
 

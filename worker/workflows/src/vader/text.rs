@@ -83,6 +83,10 @@ fn lower(word: &str) -> Cow<'_, str> {
 
 /// Python's `str.isupper`: a capital, and nothing in lower or title case.
 fn is_upper(word: &str) -> bool {
+    // Most words begin with a small letter, which settles it.
+    if word.as_bytes().first().is_some_and(u8::is_ascii_lowercase) {
+        return false;
+    }
     word.chars().any(char::is_uppercase) && !word.chars().any(|c| c.is_lowercase() || is_title(c))
 }
 
