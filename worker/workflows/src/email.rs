@@ -1,14 +1,17 @@
 //! E-mail analysis: who writes to whom, how fast, in what tone, from the mails of one owner.
 //!
 //! The way of a run: `input` -> `source` (bytes to single mails) -> `read` (a mail to its record, [`message`]) ->
-//! `corpus` (duplicates dropped, failures listed) -> [`contact`] (who is who) -> `thread` -> `output`.
+//! `corpus` (duplicates dropped, failures listed) -> [`contact`] (who is who) -> `thread` -> `judge` (`tone`, `traffic`,
+//! `engagement`, `updates`) -> `output`.
 //! Invariant: the same mails give the same result in every form and every order. Deliberately absent: decryption,
 //! anything remote, names and bodies in results; people are keyed hashes.
 
 mod anomaly;
 mod contact;
 mod corpus;
+mod engagement;
 mod input;
+mod judge;
 mod limits;
 mod message;
 mod output;
@@ -17,6 +20,9 @@ mod sample;
 mod source;
 mod summary;
 mod thread;
+mod tone;
+mod traffic;
+mod updates;
 
 #[cfg(test)]
 mod tests;
@@ -69,7 +75,8 @@ pub(crate) fn run(input: &Value, run: &Run<'_>) -> Result<Value, Error> {
         contact_key: run.contact_key,
     };
     let mut doc = Document::default();
-    output::fill(&scene, &mut doc);
+    let cut = judge::fill(&scene, as_of, run, &mut doc)?;
+    output::fill(&scene, cut, &mut doc);
     Ok(doc.finish())
 }
 

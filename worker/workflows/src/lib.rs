@@ -16,6 +16,8 @@ mod number;
 mod problem;
 mod run;
 mod schema;
+mod strength;
+mod vader;
 
 mod email;
 mod grant;
@@ -27,3 +29,4 @@ pub use grant::sample_grant;
 pub use problem::{Error, Problem};
 pub use relationship::karate_club;
 pub use run::Run;
+pub use vader::{METHOD as VADER_METHOD, Scores, polarity_scores};

@@ -47,7 +47,9 @@ pub(super) const MAX_TEXT_BYTES: usize = 200 << 10;
 pub(super) const MAX_CORPUS_TEXT_BYTES: usize = 256 << 20;
 /// Failed messages that are listed; all are counted.
 pub(super) const MAX_FAILED_LISTED: usize = 1_000;
-/// Threads and contacts that are listed; soft, the newest stay.
+/// Contacts that are listed; soft, the newest stay. About 1.5 KB each, so that the result stays under its cap.
+pub(super) const MAX_CONTACTS: usize = 20_000;
+/// Threads that are listed; soft, the newest stay.
 pub(super) const MAX_LISTED: usize = 50_000;
 /// Addresses of the owner and of aliases.
 pub(super) const MAX_KNOWN_ADDRESSES: u64 = 100_000;
@@ -75,6 +77,7 @@ pub(super) fn listed() -> Value {
         "max_text_bytes": MAX_TEXT_BYTES,
         "max_corpus_text_bytes": MAX_CORPUS_TEXT_BYTES,
         "max_failed_listed": MAX_FAILED_LISTED,
+        "max_contacts": MAX_CONTACTS,
         "max_listed": MAX_LISTED,
         "max_known_addresses": MAX_KNOWN_ADDRESSES,
         "max_known_ids": MAX_KNOWN_IDS,

@@ -18,10 +18,11 @@ use crate::number::maybe;
 /// Version of the rules behind the numbers of this page.
 const METHOD_VERSION: u32 = 1;
 
-pub(super) fn fill(scene: &Scene<'_>, doc: &mut Document) {
+/// `cut` tells that a list made elsewhere was cut.
+pub(super) fn fill(scene: &Scene<'_>, cut: bool, doc: &mut Document) {
     let mut evidence = Map::new();
     corpus(scene, &mut evidence, doc);
-    let truncated = threads(scene, doc) || scene.corpus.texts_left_out > 0;
+    let truncated = threads(scene, doc) || cut || scene.corpus.texts_left_out > 0;
     doc.set("anomalies", anomaly::listed(scene));
     doc.set("limits", limits::listed());
     doc.set("truncated", truncated);
