@@ -162,16 +162,12 @@ impl<'a> Table<'a> {
         for start in 0..self.containers.len() {
             let mut above = Some(start);
             let mut state = loop {
-                match above {
-                    None => break (0, None),
-                    Some(at) => match known[at] {
-                        Some(state) => break state,
-                        None => {
-                            path.push(at);
-                            above = self.containers[at].parent.map(|p| p as usize);
-                        }
-                    },
+                let Some(at) = above else { break (0, None) };
+                if let Some(state) = known[at] {
+                    break state;
                 }
+                path.push(at);
+                above = self.containers[at].parent.map(|p| p as usize);
             };
             while let Some(at) = path.pop() {
                 if let Some(place) = self.containers[at].message {

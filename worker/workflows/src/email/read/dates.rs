@@ -25,6 +25,24 @@ const MONTHS: [&str; 12] = [
 /// Longer texts are no dates.
 const MAX_BYTES: usize = 256;
 
+/// What a zone tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Zone {
+    /// `-0000`, a military letter, nonsense: the time is UTC, the sender's clock is unknown.
+    Unknown,
+    /// Seconds east of UTC.
+    East(i32),
+}
+
+impl Zone {
+    fn east(self) -> Option<i32> {
+        match self {
+            Self::Unknown => None,
+            Self::East(seconds) => Some(seconds),
+        }
+    }
+}
+
 #[derive(Default)]
 struct Found {
     day: Option<i8>,
@@ -32,7 +50,7 @@ struct Found {
     year: Option<i16>,
     short_year: bool,
     time: Option<(i8, i8, i8)>,
-    zone: Option<Option<i32>>,
+    zone: Option<Zone>,
 }
 
 /// Reads the text of a Date field.
@@ -115,7 +133,7 @@ impl Found {
         let date = Date::new(self.year?, self.month?, self.day?).ok()?;
         let (hour, minute, second) = self.time.unwrap_or_default();
         let civil = date.to_datetime(jiff::civil::Time::new(hour, minute, second, 0).ok()?);
-        let offset = self.zone.flatten();
+        let offset = self.zone.and_then(Zone::east);
         Some(Written {
             at: instant(civil, offset.unwrap_or(0))?,
             offset,
@@ -142,7 +160,7 @@ fn iso(text: &str) -> Option<Written> {
     let (offset, zoneless) = match zone.trim() {
         "" => (None, true),
         "Z" | "z" => (Some(0), false),
-        other => (offset(other)?, false),
+        other => (offset(other)?.east(), false),
     };
     Some(Written {
         at: instant(civil, offset.unwrap_or(0))?,
@@ -173,11 +191,7 @@ fn month(word: &str) -> Option<i8> {
 }
 
 /// `+0130` or `+01:30`; `-0000` is a zone that tells nothing (RFC 5322 3.3).
-#[expect(
-    clippy::option_option,
-    reason = "no zone, a zone that says nothing, and an offset are three answers"
-)]
-fn offset(word: &str) -> Option<Option<i32>> {
+fn offset(word: &str) -> Option<Zone> {
     let digits: String = word[1..].chars().filter(char::is_ascii_digit).collect();
     if !word[1..].chars().all(|c| c.is_ascii_digit() || c == ':') {
         return None;
@@ -192,21 +206,17 @@ fn offset(word: &str) -> Option<Option<i32>> {
     };
     let seconds = hours * 3_600 + minutes * 60;
     if hours > 23 || minutes > 59 {
-        return Some(None);
+        return Some(Zone::Unknown);
     }
     Some(match (word.starts_with('-'), seconds) {
-        (true, 0) => None,
-        (true, east) => Some(-east),
-        (false, east) => Some(east),
+        (true, 0) => Zone::Unknown,
+        (true, west) => Zone::East(-west),
+        (false, east) => Zone::East(east),
     })
 }
 
 /// The zones that RFC 5322 names, and `GMT+0200`. Military letters tell nothing, as it says.
-#[expect(
-    clippy::option_option,
-    reason = "no zone, a zone that says nothing, and an offset are three answers"
-)]
-fn named_zone(word: &str) -> Option<Option<i32>> {
+fn named_zone(word: &str) -> Option<Zone> {
     let upper = word.to_ascii_uppercase();
     let hours = match upper.as_str() {
         "UT" | "GMT" | "UTC" | "Z" => 0,
@@ -222,13 +232,13 @@ fn named_zone(word: &str) -> Option<Option<i32>> {
             return match rest {
                 Some(rest) if rest.starts_with(['+', '-']) => offset(rest),
                 _ if upper.len() == 1 && upper.bytes().all(|b| b.is_ascii_alphabetic()) => {
-                    Some(None)
+                    Some(Zone::Unknown)
                 }
                 _ => None,
             };
         }
     };
-    Some(Some(hours * 3_600))
+    Some(Zone::East(hours * 3_600))
 }
 
 fn without_comments(text: &str) -> String {

@@ -81,10 +81,7 @@ impl Envelope {
             "in-reply-to" if self.in_reply_to.is_empty() => self.in_reply_to = ids::all(value),
             "date" if self.date.is_none() => self.date = dates::read(value),
             "received" if self.received.is_none() => self.received = dates::received(value),
-            "auto-submitted" => {
-                self.signals.automatic |= !first_word(value).eq_ignore_ascii_case("no")
-            }
-            "x-autoreply" | "x-autorespond" => {
+            "auto-submitted" | "x-autoreply" | "x-autorespond" => {
                 self.signals.automatic |= !first_word(value).eq_ignore_ascii_case("no");
             }
             "list-id" => self.signals.bulk = true,

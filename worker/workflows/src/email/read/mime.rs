@@ -164,14 +164,12 @@ fn body(parsed: &Parsed<'_>, notes: &mut Vec<Note>) -> String {
 pub(super) fn first_plain(parser: &MessageParser, bytes: &[u8]) -> Option<String> {
     let bytes = scan::scan(bytes).ok()?;
     let parsed = parser.parse(bytes.as_ref())?;
-    let texts = parsed
+    let mut parts = parsed
         .text_body
         .iter()
         .filter_map(|id| parsed.parts.get(*id as usize));
-    texts
-        .filter_map(|part| match &part.body {
-            PartType::Text(text) => Some(text.to_string()),
-            _ => None,
-        })
-        .next()
+    parts.find_map(|part| match &part.body {
+        PartType::Text(text) => Some(text.to_string()),
+        _ => None,
+    })
 }

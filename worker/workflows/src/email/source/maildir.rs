@@ -77,20 +77,17 @@ fn entry<R: Read + Seek>(
 ) -> Result<(), Error> {
     mail.clear();
     let index = usize::try_from(place.index).unwrap_or(usize::MAX);
-    let (named, escapes) = match archive.by_index_raw(index) {
-        Ok(raw) => (
-            if raw.is_dir() {
-                Named::Other
-            } else {
-                named(raw.name_raw())
-            },
-            raw.enclosed_name().is_none(),
-        ),
-        Err(_) => {
-            let failure = Failure::new("archive_entry", "the entry's own header cannot be read");
-            return take(place, Found::Failed(failure));
-        }
+    let Ok(raw) = archive.by_index_raw(index) else {
+        let failure = Failure::new("archive_entry", "the entry's own header cannot be read");
+        return take(place, Found::Failed(failure));
     };
+    let escapes = raw.enclosed_name().is_none();
+    let named = if raw.is_dir() {
+        Named::Other
+    } else {
+        named(raw.name_raw())
+    };
+    drop(raw);
     if escapes {
         take(place, Found::Escaping)?;
     }

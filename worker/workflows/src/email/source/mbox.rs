@@ -186,7 +186,7 @@ fn unquoted(line: &Line) -> &[u8] {
 /// Whether the line has a time of day (`hh:mm`) and a year, as asctime writes them.
 fn ends_like_a_separator(line: &[u8]) -> bool {
     let words = || {
-        line.split(|b| b.is_ascii_whitespace())
+        line.split(u8::is_ascii_whitespace)
             .filter(|w| !w.is_empty())
     };
     let time = |w: &[u8]| {

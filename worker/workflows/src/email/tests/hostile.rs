@@ -35,18 +35,22 @@ fn code(bad: &str) -> String {
             assert_eq!(limits::listed()[&limit], cap, "{limit}");
         }
         Err(Error::InvalidInput(problems)) => {
-            assert!(problems[0].detail.contains(&code), "{problems:?}")
+            assert!(problems[0].detail.contains(&code), "{problems:?}");
         }
         other => panic!("{code}: {other:?}"),
     }
     code
 }
 
+fn repeated(times: u32, piece: impl Fn(u32) -> String) -> String {
+    (0..times).map(piece).collect::<Vec<_>>().concat()
+}
+
 fn quick(work: impl FnOnce()) {
     let start = Instant::now();
     work();
     assert!(
-        start.elapsed() < Duration::from_secs(60),
+        start.elapsed() < Duration::from_mins(1),
         "{:?}",
         start.elapsed()
     );
@@ -54,9 +58,9 @@ fn quick(work: impl FnOnce()) {
 
 #[test]
 fn mime_bombs_are_limits() {
-    let deep: String = (0..60)
-        .map(|i| format!("Content-Type: multipart/mixed; boundary=b{i}\n\n--b{i}\n"))
-        .collect();
+    let deep = repeated(60, |i| {
+        format!("Content-Type: multipart/mixed; boundary=b{i}\n\n--b{i}\n")
+    });
     assert_eq!(code(&mail(&deep, "x")), "mime_depth");
     let wide = "--b\n\nx\n".repeat(2_100);
     assert_eq!(
@@ -72,9 +76,9 @@ fn mime_bombs_are_limits() {
         code(&mail("Content-Type: multipart/mixed; boundary=b\n", &line)),
         "mime_parts"
     );
-    let many: String = (0..2_100)
-        .map(|i| format!("Content-Type: multipart/mixed; boundary=\"zz{i}\"\n\n"))
-        .collect();
+    let many = repeated(2_100, |i| {
+        format!("Content-Type: multipart/mixed; boundary=\"zz{i}\"\n\n")
+    });
     assert_eq!(code(&mail("", &many)), "mime_parts");
     quick(|| {
         // Multiparts whose delimiter never comes: each is searched for to the end.
@@ -114,11 +118,9 @@ fn nested_messages_take_no_stack() {
 fn header_limits() {
     let long = format!("X-Long: {}\n", "x".repeat(300 << 10));
     assert_eq!(code(&mail(&long, "x")), "header_bytes");
-    let many: String = (0..2_100)
-        .map(|i| format!("To: u{i}@x.example\n"))
-        .collect();
+    let many = repeated(2_100, |i| format!("To: u{i}@x.example\n"));
     assert_eq!(code(&mail(&many, "x")), "addresses");
-    let ids: String = (0..510).map(|i| format!(" <r{i}@x>\n")).collect();
+    let ids = repeated(510, |i| format!(" <r{i}@x>\n"));
     assert_eq!(code(&mail(&format!("References:{ids}"), "x")), "references");
     assert_eq!(
         code("no header at all, only a line of text\n\nand another\n"),

@@ -14,13 +14,29 @@ use crate::files::sha256_of;
 const DEVIATIONS: &[(&str, &str, &str)] = &[
     // Two boundaries of which one begins the other, or the same one twice: RFC 2046 forbids them; nothing is lost but
     // the three or four letters of the fragment.
-    ("malformed/001.eml", "plain", "the outer boundary begins with the inner one"),
-    ("malformed/003.eml", "plain", "outer and inner boundary are the same"),
-    ("malformed/006.eml", "plain", "the inner boundary begins with the outer one"),
+    (
+        "malformed/001.eml",
+        "plain",
+        "the outer boundary begins with the inner one",
+    ),
+    (
+        "malformed/003.eml",
+        "plain",
+        "outer and inner boundary are the same",
+    ),
+    (
+        "malformed/006.eml",
+        "plain",
+        "the inner boundary begins with the outer one",
+    ),
     // A field name with a space: Python ends the header there and takes the rest for the body; we read on.
     ("malformed/019.eml", "to", "read after a broken field"),
     ("malformed/019.eml", "subject", "read after a broken field"),
-    ("malformed/019.eml", "plain", "Python's is the rest of the header"),
+    (
+        "malformed/019.eml",
+        "plain",
+        "Python's is the rest of the header",
+    ),
     // A part with two Content-Type fields: Python takes the first (multipart, then finds no text), we the last.
     ("malformed/020.eml", "plain", "two Content-Type fields"),
     ("malformed/021.eml", "plain", "two Content-Type fields"),
