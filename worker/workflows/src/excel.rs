@@ -5,7 +5,11 @@
 //! end. Deliberately absent: formulas are never evaluated, external links never followed.
 
 mod cell;
+mod container;
 mod dates;
+mod guard;
+mod limits;
+mod markup;
 mod numbers;
 mod table;
 mod texts;
