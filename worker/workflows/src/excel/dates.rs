@@ -62,6 +62,17 @@ pub(crate) fn of_serial(serial: f64, is_1904: bool) -> Cell {
         })
 }
 
+/// The cell of a number that is shown as a duration, in days.
+pub(crate) fn of_duration(days: f64) -> Cell {
+    // A century in days: longer ones are no durations but mistakes, and cannot be told in milliseconds for ever.
+    if days.abs() > 36_525.0 {
+        return Cell::NoDate(days);
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "bounded by the line above")]
+    let millis = (days * f64::from(DAY_MS)).round() as i64;
+    Cell::Time(millis)
+}
+
 /// The date that a text spells: ISO 8601 (also with time), `31 December 2027`, `Dec 31, 2027`, `31.12.2027`; with
 /// slashes or dashes, when only one order gives a date or `order` settles it.
 pub(crate) fn of_text(text: &str, order: Option<DayOrder>) -> Option<Moment> {
