@@ -17,6 +17,7 @@ mod problem;
 mod run;
 mod schema;
 
+mod excel;
 mod grant;
 mod relationship;
 

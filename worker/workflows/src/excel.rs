@@ -1,0 +1,2 @@
+//! Placeholder until reading is merged.
+mod entities;
