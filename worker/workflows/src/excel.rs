@@ -1,2 +1,16 @@
-//! Placeholder until reading is merged.
+//! Excel processing: workbooks that tenants send, as typed and judged tables.
+//!
+//! The way of a run: `guard` (is it safe to open) -> `read` (cells) -> `header` and `infer` (tables) -> validation,
+//! quality, totals, entities -> `output`. Invariant: no input makes it panic, allocate without bound or run without
+//! end. Deliberately absent: formulas are never evaluated, external links never followed.
+
+mod cell;
+mod container;
+mod dates;
 mod entities;
+mod guard;
+mod limits;
+mod markup;
+mod numbers;
+mod table;
+mod texts;
