@@ -10,6 +10,7 @@ mod dates;
 mod entities;
 mod exact;
 mod guard;
+mod judge;
 mod limits;
 mod markup;
 mod numbers;
@@ -19,3 +20,6 @@ mod table;
 mod texts;
 mod totals;
 mod validation;
+
+#[cfg(test)]
+mod handmade;

@@ -37,10 +37,10 @@ pub(super) fn is_url(text: &str) -> bool {
     fits(&FORM, text)
 }
 
-/// A postcode of the United Kingdom in capitals, its blank optional. WORKFLOWS 6.4.
+/// A postcode of the United Kingdom in capitals, with its blank. WORKFLOWS 6.4.
 pub(super) fn is_postcode(text: &str) -> bool {
     static FORM: LazyLock<Regex> =
-        LazyLock::new(|| compiled(r"^[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}$"));
+        LazyLock::new(|| compiled(r"^[A-Z]{1,2}[0-9][A-Z0-9]? [0-9][A-Z]{2}$"));
     fits(&FORM, text)
 }
 
@@ -84,8 +84,8 @@ mod tests {
             ),
             (
                 is_postcode,
-                &["SW1A 1AA", "M11AE", "B33 8TH"],
-                &["sw1a 1aa", "SW1A 1AA ", "10023", "SW1A  1AA"],
+                &["SW1A 1AA", "M1 1AE", "B33 8TH"],
+                &["sw1a 1aa", "SW1A 1AA ", "10023", "SW1A  1AA", "M11AE"],
             ),
             (
                 is_org_id,

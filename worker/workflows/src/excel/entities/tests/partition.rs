@@ -68,7 +68,9 @@ proptest! {
             prop_assert!(pair[1] >= pair[0] - 1e-9 * pair[0].abs().max(1.0), "{:?}", model.trace);
         }
         prop_assert!(model.lambda > 0.0 && model.lambda < 1.0);
-        for field in &model.fields {
+        for (at, field) in model.fields.iter().enumerate() {
+            let weights: Vec<f64> = (0..field.m.len()).map(|level| model.weight(at, level)).collect();
+            prop_assert!(weights.windows(2).all(|w| w[0] >= w[1] - 1e-9), "{:?}", weights);
             for shares in [&field.m, &field.u] {
                 prop_assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9 && shares.iter().all(|&x| x > 0.0));
             }
