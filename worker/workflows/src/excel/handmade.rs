@@ -68,6 +68,13 @@ pub(super) fn workbook(labels: &[&str], rows: &[Json]) -> Workbook {
             });
         }
     }
+    type_columns(&mut sheet);
+    book.sheets.push(sheet);
+    book
+}
+
+/// Columns whose first cell is a number are numeric.
+fn type_columns(sheet: &mut Sheet) {
     for column in &mut sheet.columns {
         let first = sheet
             .rows
@@ -82,8 +89,6 @@ pub(super) fn workbook(labels: &[&str], rows: &[Json]) -> Workbook {
             column.kind = Kind::Number;
         }
     }
-    book.sheets.push(sheet);
-    book
 }
 
 /// The first sheet of a real workbook under `data/grants`, by calamine's own cell types.

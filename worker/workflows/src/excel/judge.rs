@@ -50,11 +50,13 @@ pub(super) fn fill(
     quality::fill(&report, doc);
     totals::fill(workbook, doc);
     let Some(plan) = &plans.entities else {
-        return no_entities("the input asks for no entities", doc);
+        no_entities("the input asks for no entities", doc);
+        return Ok(());
     };
     let rows = Records::new(workbook, plan);
     if rows.rows.is_empty() {
-        return no_entities("no sheet has records and one of the compared columns", doc);
+        no_entities("no sheet has records and one of the compared columns", doc);
+        return Ok(());
     }
     for (label, missing) in plan.labels().zip(&rows.sheets_without) {
         if *missing > 0 {
@@ -68,12 +70,11 @@ pub(super) fn fill(
     Ok(())
 }
 
-fn no_entities(reason: &str, doc: &mut Document) -> Result<(), Error> {
+fn no_entities(reason: &str, doc: &mut Document) {
     for name in ["entities", "entity_resolution"] {
         doc.set(name, serde_json::Value::Null);
         doc.because(format!("/{name}"), reason);
     }
-    Ok(())
 }
 
 /// The limits of judging, as an output lists them.

@@ -34,7 +34,7 @@ pub(in crate::excel) struct RuleReport {
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
     /// Members in ascending order; small blocks first.
-    blocks: Vec<Vec<u32>>,
+    kept: Vec<Vec<u32>>,
     /// Of each profile the numbers of its blocks, ascending.
     of_profile: Vec<Vec<u32>>,
     /// One for each rule.
@@ -67,7 +67,7 @@ impl Blocks {
         // Stable: within a size and a rule the order is that of the keys.
         kept.sort_by_key(|&(size, rule, _)| (size, rule));
         let mut this = Self {
-            blocks: Vec::new(),
+            kept: Vec::new(),
             of_profile: vec![Vec::new(); profiles.len()],
             reports,
         };
@@ -85,15 +85,15 @@ impl Blocks {
             }
             self.reports[rule].blocks += 1;
             for &member in &members {
-                self.of_profile[member as usize].push(small(self.blocks.len()));
+                self.of_profile[member as usize].push(small(self.kept.len()));
             }
-            self.blocks.push(members);
+            self.kept.push(members);
         }
     }
 
     /// Every pair once, the lower number first.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
-        self.blocks
+        self.kept
             .iter()
             .enumerate()
             .flat_map(move |(block, members)| {

@@ -250,3 +250,65 @@ fn judging_speed() {
         out["entity_resolution"]["pairs_compared"]
     );
 }
+
+/// The two parameters as an input holds them.
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    #[serde(default)]
+    schema: Option<super::SchemaChoice>,
+    #[serde(default)]
+    entities: Option<super::Entities>,
+}
+
+#[test]
+fn parameters_are_read_through_their_published_schema() {
+    let schema = crate::schema::of::<Parameters>();
+    let read = |input: Json| crate::schema::read::<Parameters>(&schema, &input);
+    for good in [
+        json!({}),
+        json!({"schema": null, "entities": null}),
+        json!({"schema": "360giving"}),
+        json!({"schema": {"fields": [{"name": "A", "type": "number", "min": 0, "max": 5, "enum": [1, "x", true], "required": true}],
+            "primaryKey": "A", "rules": [{"id": "r", "expr": "A > 1"}], "timeliness": {"column": "B", "max_age_days": 3}}}),
+        json!({"schema": {"fields": [{"name": "A", "min": "2020-01-01", "type": "date"}], "primaryKey": ["A"]}}),
+        json!({"entities": {"name": "A", "id": "B", "blocks": ["C", ["A", {"column": "D", "by": "prefix", "length": 3}]]}}),
+        json!({"entities": {"fields": [{"column": "A", "kind": "person"}]}}),
+    ] {
+        let parameters = read(good.clone()).unwrap_or_else(|e| panic!("{good}: {e}"));
+        assert_eq!(parameters.schema.is_some(), !good["schema"].is_null());
+        assert_eq!(parameters.entities.is_some(), !good["entities"].is_null());
+    }
+    for (bad, pointer) in [
+        (json!({"schema": 5}), "/schema"),
+        (
+            json!({"schema": {"fields": [{"name": "A", "type": "decimal"}]}}),
+            "/schema/fields/0/type",
+        ),
+        (
+            json!({"schema": {"fields": [{"name": "A", "min": []}]}}),
+            "/schema/fields/0/min",
+        ),
+        (json!({"schema": {"primaryKey": {}}}), "/schema/primaryKey"),
+        (
+            json!({"entities": {"fields": [{"column": "A", "kind": "x"}]}}),
+            "/entities/fields/0/kind",
+        ),
+        (
+            json!({"entities": {"blocks": [[{"column": "A", "by": "x"}]]}}),
+            "/entities/blocks/0/0/by",
+        ),
+        (json!({"entities": {"blocks": [[]]}}), "/entities/blocks/0"),
+    ] {
+        let Err(Error::InvalidInput(problems)) = read(bad.clone()) else {
+            panic!("{bad} accepted")
+        };
+        assert_eq!(problems[0].pointer, pointer, "{bad}");
+    }
+    for foreign in ["$ref", "oneOf", "allOf", "const"] {
+        assert!(
+            !schema.to_string().contains(&format!("{foreign:?}:")),
+            "{foreign}: {schema}"
+        );
+    }
+}

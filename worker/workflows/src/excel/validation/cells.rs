@@ -30,7 +30,7 @@ pub(super) fn is_filled(workbook: &Workbook, cell: Cell) -> bool {
 pub(super) fn key_text(workbook: &Workbook, cell: Cell) -> Cow<'_, str> {
     match workbook.plain(cell) {
         Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-        owned => owned,
+        owned @ Cow::Owned(_) => owned,
     }
 }
 

@@ -93,16 +93,16 @@ fn score(settings: &Value, names: &[&str]) -> (u64, u64, u64) {
         .collect();
     let pairs = |n: u64| n * (n - 1) / 2;
     let mut sizes: BTreeMap<&str, u64> = BTreeMap::new();
-    truth
-        .iter()
-        .for_each(|person| *sizes.entry(person).or_default() += 1);
+    for person in &truth {
+        *sizes.entry(person).or_default() += 1;
+    }
     let actual = sizes.values().map(|&n| pairs(n)).sum();
     let (mut hits, mut found) = (0, 0);
     for group in resolution.partition() {
         let mut within: BTreeMap<&str, u64> = BTreeMap::new();
-        group
-            .iter()
-            .for_each(|&row| *within.entry(truth[row as usize]).or_default() += 1);
+        for &row in &group {
+            *within.entry(truth[row as usize]).or_default() += 1;
+        }
         hits += within.values().map(|&n| pairs(n)).sum::<u64>();
         found += pairs(group.len() as u64);
     }

@@ -155,11 +155,15 @@ proptest! {
             let ids: BTreeSet<&str> = both.iter().map(|&k| values[k][1].main()).filter(|id| !id.is_empty()).collect();
             if ids.len() <= 1 {
                 let target = group[i];
-                both.iter().for_each(|&k| group[k] = target);
+                for k in both {
+ group[k] = target;
+}
             }
         }
         let mut expected: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-        kept.iter().for_each(|&k| { expected.entry(group[k]).or_default().insert(k); });
+        for &k in &kept {
+ expected.entry(group[k]).or_default().insert(k);
+}
         let tags: Vec<usize> = (0..rows.len()).collect();
         prop_assert_eq!(canonical(resolution.partition(), &tags), expected.into_values().collect());
     }
