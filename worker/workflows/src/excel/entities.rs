@@ -19,5 +19,5 @@ mod tests;
 
 pub(in crate::excel) use blocks::{MAX_BLOCK, MAX_PAIRS};
 pub(in crate::excel) use output::{MAX_ENTITIES, Rows, fill};
-pub(in crate::excel) use resolve::resolve;
+pub(in crate::excel) use resolve::{MAX_VALUES, resolve};
 pub(in crate::excel) use settings::{Entities, Plan};

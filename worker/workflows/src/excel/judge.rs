@@ -84,6 +84,7 @@ pub(super) fn limits() -> serde_json::Value {
         "entities_shown": entities::MAX_ENTITIES,
         "entity_block_profiles": entities::MAX_BLOCK,
         "entity_pairs": entities::MAX_PAIRS,
+        "entity_values": entities::MAX_VALUES,
     })
 }
 

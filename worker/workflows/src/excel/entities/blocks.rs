@@ -4,8 +4,6 @@
 //! not depend on the order of rows. Blocks above [`MAX_BLOCK`] profiles and beyond [`MAX_PAIRS`] pairs are skipped and
 //! counted: a missed pair is a false negative that the output admits.
 
-use std::collections::BTreeMap;
-
 use super::normal::{Value, outward, sorted_words};
 use super::settings::{KeyPart, Piece, Plan};
 use crate::number::small;
@@ -47,24 +45,32 @@ impl Blocks {
         let mut reports = Vec::new();
         let mut kept: Vec<(usize, usize, Vec<u32>)> = Vec::new();
         for (number, rule) in plan.rules.iter().enumerate() {
-            let mut by_key: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+            let mut keyed: Vec<(u64, u32)> = Vec::new();
             for (i, profile) in profiles.iter().enumerate() {
-                for key in keys(rule, profile) {
-                    by_key.entry(key).or_default().push(small(i));
-                }
+                keyed.extend(
+                    keys(rule, profile)
+                        .into_iter()
+                        .map(|key| (hash(&key), small(i))),
+                );
             }
+            keyed.sort_unstable();
+            keyed.dedup();
             let mut report = RuleReport::default();
-            for members in by_key.into_values().filter(|m| m.len() > 1) {
-                report.largest = report.largest.max(members.len());
-                if members.len() > MAX_BLOCK {
+            for block in keyed
+                .chunk_by(|x, y| x.0 == y.0)
+                .filter(|block| block.len() > 1)
+            {
+                report.largest = report.largest.max(block.len());
+                if block.len() > MAX_BLOCK {
                     report.skipped_large += 1;
                 } else {
-                    kept.push((members.len(), number, members));
+                    let members = block.iter().map(|&(_, profile)| profile).collect();
+                    kept.push((block.len(), number, members));
                 }
             }
             reports.push(report);
         }
-        // Stable: within a size and a rule the order is that of the keys.
+        // Stable: within a size and a rule the order is that of the keys' hashes.
         kept.sort_by_key(|&(size, rule, _)| (size, rule));
         let mut this = Self {
             kept: Vec::new(),
@@ -121,6 +127,13 @@ impl Blocks {
             }
         }
     }
+}
+
+/// FNV-1a, the same on every machine. Two keys that collide share a block, which costs comparisons and no correctness.
+fn hash(key: &str) -> u64 {
+    key.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// The keys of a profile under a rule: every combination of the forms of its parts. None if a part is missing.

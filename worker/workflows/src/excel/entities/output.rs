@@ -47,13 +47,16 @@ pub(in crate::excel) fn fill(resolution: &Resolution, rows: &dyn Rows, doc: &mut
             resolution.groups.len()
         ));
     }
-    for report in &resolution.reports {
-        if report.skipped_large + report.skipped_budget > 0 {
-            doc.warn(format!(
-                "{} blocks of entity resolution were skipped as too large; duplicates in them may be missed",
-                report.skipped_large + report.skipped_budget
-            ));
-        }
+    let reports = resolution.reports.iter();
+    let skipped: u64 = reports.map(|r| r.skipped_large + r.skipped_budget).sum();
+    if skipped > 0 {
+        doc.warn(format!("{skipped} blocks of entity resolution were skipped as too large; duplicates in them may be missed"));
+    }
+    for part in ["evidence", "review"] {
+        doc.because(
+            format!("/entities/*/{part}/*/agreement/*"),
+            "null where one of the two values is missing: it weighs nothing",
+        );
     }
     doc.set("entities", entities);
     doc.set("entity_resolution", resolution.evidence(listed));

@@ -20,6 +20,8 @@ use crate::{Error, Run};
 pub(super) const MERGE_AT: f64 = 0.95;
 /// From this probability on, a person should look. WORKFLOWS 6.3.
 pub(super) const REVIEW_AT: f64 = 0.5;
+/// Values that are normalised: rows x columns that are read. Each may take some hundred bytes.
+pub(in crate::excel) const MAX_VALUES: u64 = 2_000_000;
 /// Pairs between two looks at the stop request.
 const STRIDE: usize = 16_384;
 
@@ -91,7 +93,8 @@ pub(in crate::excel) fn resolve<'t>(
     rows: impl Iterator<Item = Vec<Cow<'t, str>>>,
     run: &Run<'_>,
 ) -> Result<Resolution, Error> {
-    let mut profiles = profiles(plan, rows);
+    let mut profiles = profiles(plan, rows)?;
+    run.check()?;
     let values: Vec<Vec<Value>> = profiles
         .iter_mut()
         .map(|p| std::mem::take(&mut p.values))
@@ -147,9 +150,14 @@ fn pattern(kinds: &[Kind], a: &[Value], b: &[Value]) -> Pattern {
 }
 
 /// The distinct rows in order of their content.
-fn profiles<'t>(plan: &Plan, rows: impl Iterator<Item = Vec<Cow<'t, str>>>) -> Vec<Profile> {
+fn profiles<'t>(
+    plan: &Plan,
+    rows: impl Iterator<Item = Vec<Cow<'t, str>>>,
+) -> Result<Vec<Profile>, Error> {
     let mut distinct: BTreeMap<Vec<Value>, Vec<u32>> = BTreeMap::new();
     for (number, row) in rows.enumerate() {
+        let values = (number + 1) as u64 * plan.columns.len() as u64;
+        Error::cap("entity_values", values, MAX_VALUES, "/entities")?;
         let values: Vec<Value> = plan
             .columns
             .iter()
@@ -160,10 +168,10 @@ fn profiles<'t>(plan: &Plan, rows: impl Iterator<Item = Vec<Cow<'t, str>>>) -> V
             distinct.entry(values).or_default().push(small(number));
         }
     }
-    distinct
-        .into_iter()
+    let profiles = distinct.into_iter();
+    Ok(profiles
         .map(|(values, rows)| Profile { values, rows })
-        .collect()
+        .collect())
 }
 
 impl Resolution {

@@ -129,3 +129,11 @@ fn people_with_typing_errors_are_found_again() {
     }
     assert!(f1(score(&people(), &["dataset4a", "dataset4b"])) >= 0.95);
 }
+
+/// The rules that are made from the kinds find nearly as much.
+#[test]
+fn blocks_may_be_left_out() {
+    let mut settings = people();
+    settings.as_object_mut().unwrap().remove("blocks");
+    assert!(f1(score(&settings, &["dataset4a", "dataset4b"])) >= 0.95);
+}

@@ -197,3 +197,59 @@ fn a_block_above_the_cap_is_skipped_and_reported() {
     );
     assert_eq!(resolution.groups.len(), 250);
 }
+
+#[test]
+fn spellings_of_one_name_are_one_entity_without_identifiers() {
+    let plan = plan(&json!({"name": "n"}));
+    let rows = [
+        "Acme Ltd",
+        "ACME LIMITED",
+        "Acme",
+        "Zenith Foundation",
+        "The Zenith Foundation (Leeds)",
+        "Acorn",
+        "",
+    ];
+    let rows: Vec<Vec<String>> = rows.iter().map(|r| vec![(*r).to_owned()]).collect();
+    assert_eq!(
+        resolved(&plan, &rows).partition(),
+        [vec![0, 1, 2], vec![3, 4], vec![5]]
+    );
+}
+
+#[test]
+fn a_common_first_name_alone_joins_nobody() {
+    let plan = plan(
+        &json!({"fields": [{"column": "first", "kind": "person"}, {"column": "born", "kind": "date"}]}),
+    );
+    let rows: Vec<Vec<String>> = (0..40)
+        .map(|i| {
+            vec![
+                ["john", "mary"][i % 2].to_owned(),
+                if i < 2 {
+                    String::new()
+                } else {
+                    format!("19{:02}-01-1{}", 10 + i, i % 10)
+                },
+            ]
+        })
+        .chain([vec!["john".to_owned(), String::new()]])
+        .collect();
+    let resolution = resolved(&plan, &rows);
+    assert!(
+        resolution.partition().iter().all(|group| group.len() == 1),
+        "{:?}",
+        resolution.partition()
+    );
+}
+
+#[test]
+fn too_many_values_are_refused() {
+    use std::borrow::Cow;
+    let plan = plan(&json!({"name": "n"}));
+    let rows = (0..2_000_001).map(|_| vec![Cow::Borrowed("")]);
+    let refused = super::resolve(&plan, rows, &crate::Run::unattended());
+    assert!(
+        matches!(refused, Err(crate::Error::LimitExceeded { limit, .. }) if limit == "entity_values")
+    );
+}
