@@ -93,8 +93,9 @@ fn type_columns(sheet: &mut Sheet) {
 
 /// The first sheet of a real workbook under `data/grants`, by calamine's own cell types.
 pub(super) fn grants(name: &str) -> Workbook {
-    let path = format!("/work/shared/data/grants/{name}.xlsx");
-    let mut file: calamine::Xlsx<_> = calamine::open_workbook(path).unwrap();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/grants");
+    let mut file: calamine::Xlsx<_> = calamine::open_workbook(format!("{folder}/{name}.xlsx"))
+        .unwrap_or_else(|e| panic!("the real workbooks lie beside the project, in {folder}: {e}"));
     let sheet = file.sheet_names()[0].clone();
     let range = file.worksheet_range(&sheet).unwrap();
     let mut rows = range.rows();

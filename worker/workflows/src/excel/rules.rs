@@ -19,7 +19,7 @@
 //! `lower`, `upper`, `trim`, `contains`, `starts_with`, `ends_with`, `date('2027-03-31')`, `year`, `month`, `day`,
 //! `days_between(from, to)`, `as_of()`, `is_empty([Column])`. Numbers are exact decimals. A date less a date is days.
 //!
-//! A row whose evaluation meets an empty cell outside of `is_empty` is not applicable; `and` and `or` stop as soon as
+//! A row whose evaluation meets an empty cell outside of `is_empty`, or `as_of()` without a day, is not applicable; `and` and `or` stop as soon as
 //! the left side decides. What cannot be computed (text times date, division by 0) fails. Invariant: no rule panics,
 //! recurses deeper than [`parse::MAX_DEPTH`] or has more than [`parse::MAX_NODES`] parts. Deliberately absent: loops,
 //! assignment, regular expressions, cells of other rows.

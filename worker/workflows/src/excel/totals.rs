@@ -4,12 +4,14 @@
 //! and no number is counted, not skipped in silence. Deliberately absent: currencies, which are not converted.
 
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 use serde_json::{Value, json};
 
 use super::cell::{Cell, a1, r1c1};
 use super::exact;
 use super::table::{Column, Kind, Row, RowKind, Sheet, Workbook};
 use crate::document::Document;
+use crate::number::maybe;
 
 /// Total rows listed per column.
 const MAX_CHECKS: usize = 100;
@@ -141,15 +143,16 @@ impl Sums {
             .iter()
             .map(|check| {
                 let expected = if Some(check.stated) == check.above { check.above } else { check.block };
-                json!({"cell": r1c1(&sheet.name, check.row, column.at), "stated": written(Some(check.stated)),
-                    "expected": written(expected), "matches": check.matches()})
+                json!({"cell": r1c1(&sheet.name, check.row, column.at), "stated": number(Some(check.stated)),
+                    "expected": number(expected), "matches": check.matches()})
             })
             .collect();
         json!({
             "sheet": sheet.name,
             "column": column.label,
             "at": a1(sheet.header.map_or(1, |h| h.last), column.at),
-            "sum": written(self.sum),
+            "sum": number(self.sum),
+            "sum_exact": self.sum.map(|x| x.normalize().to_string()),
             "n": self.numbers,
             "not_numeric": self.others,
             "errors": self.errors,
@@ -162,7 +165,7 @@ impl Sums {
     }
 }
 
-/// An exact decimal as text: a float could not hold it.
-fn written(x: Option<Decimal>) -> Value {
-    x.map_or(Value::Null, |x| x.normalize().to_string().into())
+/// A decimal as a number of 12 digits; comparisons were made before, exactly.
+fn number(x: Option<Decimal>) -> Value {
+    maybe(x.and_then(|x| x.to_f64()))
 }

@@ -23,7 +23,7 @@ pub(in crate::excel) enum Outcome {
     Broken,
     /// It cannot be computed on what the cells hold; counts as broken.
     Senseless,
-    /// An empty cell is needed.
+    /// An empty cell is needed, or the day of an input that has none.
     NotApplicable,
 }
 
@@ -144,7 +144,7 @@ impl<'t> Row<'_, 't> {
             Function::Month => whole(self.date(first(0)?)?.month().into()),
             Function::Day => whole(self.date(first(0)?)?.day().into()),
             Function::DaysBetween => whole(days(self.date(first(0)?)?, self.date(first(1)?)?)),
-            Function::AsOf => Value::Date(Moment::day(self.as_of.ok_or(Halt::Senseless)?)),
+            Function::AsOf => Value::Date(Moment::day(self.as_of.ok_or(Halt::Empty)?)),
         })
     }
 

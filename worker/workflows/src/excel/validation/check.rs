@@ -67,6 +67,7 @@ pub(in crate::excel) fn validate(
         };
         check.labels();
         check.rows()?;
+        check.absent();
     }
     Ok(report)
 }
@@ -168,6 +169,18 @@ impl<'s> Check<'_, 's> {
         Ok(())
     }
 
+    /// Counts what the columns that are not there leave empty, for all rows at once.
+    fn absent(&mut self) {
+        let records = self.sheet().records().count() as u64;
+        for (at, (planned, column)) in self.plan.fields.iter().zip(&self.bound.fields).enumerate() {
+            self.report.fields[at].rows += records;
+            if column.is_none() {
+                self.report.fill.den += records;
+                self.report.required.den += if planned.field.required { records } else { 0 };
+            }
+        }
+    }
+
     /// Rows without anything between records.
     fn blank(&mut self, rows: Range<u32>) {
         let sheet = self.sheet();
@@ -184,8 +197,11 @@ impl<'s> Check<'_, 's> {
         }
         self.report.rows += 1;
         if self.plan.declared {
-            for at in 0..self.plan.fields.len() {
-                self.field(at, row);
+            let bound = self.bound;
+            for (at, column) in bound.fields.iter().enumerate() {
+                if let Some(column) = column {
+                    self.field(at, column, row);
+                }
             }
         } else {
             self.inferred(row);
@@ -204,19 +220,11 @@ impl<'s> Check<'_, 's> {
         Ok(())
     }
 
-    fn field(&mut self, at: usize, row: &Row) {
+    fn field(&mut self, at: usize, column: &Column, row: &Row) {
         let planned = &self.plan.fields[at];
         let sheet = self.sheet();
         let name = Some(planned.field.name.as_str());
         let needed = planned.field.required || self.plan.key.contains(&at);
-        self.report.fields[at].rows += 1;
-        let Some(column) = self.bound.fields[at] else {
-            if planned.field.required {
-                self.report.required.add(false);
-            }
-            self.report.fill.add(false);
-            return;
-        };
         let cell = sheet.cell(row, column.at);
         let filled = cells::is_filled(self.workbook, cell);
         let place = || Place::Cell(r1c1(&sheet.name, row.number, column.at));
