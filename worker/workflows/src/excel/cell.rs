@@ -89,6 +89,39 @@ pub(crate) enum CellError {
 }
 
 impl CellError {
+    /// All, by what the cell shows.
+    const ALL: [Self; 8] = [
+        Self::Null,
+        Self::Div0,
+        Self::Value,
+        Self::Ref,
+        Self::Name,
+        Self::Num,
+        Self::NA,
+        Self::GettingData,
+    ];
+
+    /// The error that a cell shows; [`CellError::Other`] for one that is not known.
+    pub(crate) fn named(shown: &str) -> Self {
+        let known = Self::ALL.into_iter().find(|error| error.as_str() == shown);
+        known.unwrap_or(Self::Other)
+    }
+
+    /// The error of that code in a binary file. [MS-XLS] 2.5.10.
+    pub(crate) fn coded(code: u8) -> Self {
+        match code {
+            0x00 => Self::Null,
+            0x07 => Self::Div0,
+            0x0F => Self::Value,
+            0x17 => Self::Ref,
+            0x1D => Self::Name,
+            0x24 => Self::Num,
+            0x2A => Self::NA,
+            0x2B => Self::GettingData,
+            _ => Self::Other,
+        }
+    }
+
     /// As the cell shows it.
     pub(crate) fn as_str(self) -> &'static str {
         match self {

@@ -57,7 +57,11 @@ pub(crate) fn read(
 /// How many blank lines stand at the front, which the reader skips. After a record the reader may have left the second
 /// half of its `\r\n`.
 fn blank_lines(rest: &[u8], after_record: bool) -> u64 {
-    let rest = if after_record { rest.strip_prefix(b"\n").unwrap_or(rest) } else { rest };
+    let rest = if after_record {
+        rest.strip_prefix(b"\n").unwrap_or(rest)
+    } else {
+        rest
+    };
     let line_ends = rest.iter().take_while(|b| matches!(b, b'\r' | b'\n'));
     let (mut lines, mut before) = (0, 0);
     for &byte in line_ends {
@@ -88,7 +92,10 @@ fn decode<'a>(bytes: &'a [u8], warnings: &mut Vec<String>) -> Result<Cow<'a, str
         _ => None,
     };
     if let Some(encoding) = wide {
-        warnings.push(format!("the file has no byte order mark; it was read as {}", encoding.name()));
+        warnings.push(format!(
+            "the file has no byte order mark; it was read as {}",
+            encoding.name()
+        ));
         return Ok(encoding.decode_without_bom_handling(bytes).0);
     }
     if let Ok(text) = std::str::from_utf8(bytes) {
@@ -143,7 +150,11 @@ fn regularity(sample: &str, separator: u8, cut: bool) -> u64 {
         widths.pop();
     }
     let count = |width: usize| widths.iter().filter(|w| **w == width).count();
-    let common = widths.iter().copied().filter(|w| *w > 1).max_by_key(|&w| (count(w), w));
+    let common = widths
+        .iter()
+        .copied()
+        .filter(|w| *w > 1)
+        .max_by_key(|&w| (count(w), w));
     common.map_or(0, |width| {
         let share = count(width) as u64 * 1_000 / widths.len() as u64;
         (share + 1) * 100_000 + (width as u64).min(99_999)
@@ -168,13 +179,28 @@ mod tests {
         let rows = sheet
             .rows
             .iter()
-            .map(|row| (row.number, sheet.cells_of(row).map(|(c, cell)| (c, text(cell))).collect()))
+            .map(|row| {
+                (
+                    row.number,
+                    sheet
+                        .cells_of(row)
+                        .map(|(c, cell)| (c, text(cell)))
+                        .collect(),
+                )
+            })
             .collect();
         (rows, warnings)
     }
 
     fn cells(row: u32, texts: &[&str]) -> (u32, Vec<(u32, String)>) {
-        (row, (1..).zip(texts).filter(|(_, t)| !t.is_empty()).map(|(c, t)| (c, (*t).to_owned())).collect())
+        (
+            row,
+            (1..)
+                .zip(texts)
+                .filter(|(_, t)| !t.is_empty())
+                .map(|(c, t)| (c, (*t).to_owned()))
+                .collect(),
+        )
     }
 
     #[test]
@@ -182,13 +208,28 @@ mod tests {
         let wanted = vec![cells(1, &["Name", "Größe"]), cells(2, &["a, b", "1,5"])];
         let semicolons = "Name;Größe\r\na, b;1,5\r\n";
         assert_eq!(rows(semicolons.as_bytes()).0, wanted);
-        assert_eq!(rows(&[b"\xef\xbb\xbf", semicolons.as_bytes()].concat()).0, wanted);
+        assert_eq!(
+            rows(&[b"\xef\xbb\xbf", semicolons.as_bytes()].concat()).0,
+            wanted
+        );
         assert_eq!(rows("Name\tGröße\na, b\t1,5".as_bytes()).0, wanted);
         assert_eq!(rows("Name,Größe\n\"a, b\",\"1,5\"\n".as_bytes()).0, wanted);
-        let le: Vec<u8> = "\u{feff}Name;Größe\na, b;1,5\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let le: Vec<u8> = "\u{feff}Name;Größe\na, b;1,5\n"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
         assert_eq!(rows(&le).0, wanted);
-        let be: Vec<u8> = "Name;Größe\na, b;1,5\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
-        assert_eq!(rows(&be), (wanted.clone(), vec!["the file has no byte order mark; it was read as UTF-16BE".to_owned()]));
+        let be: Vec<u8> = "Name;Größe\na, b;1,5\n"
+            .encode_utf16()
+            .flat_map(u16::to_be_bytes)
+            .collect();
+        assert_eq!(
+            rows(&be),
+            (
+                wanted.clone(),
+                vec!["the file has no byte order mark; it was read as UTF-16BE".to_owned()]
+            )
+        );
         let (found, warnings) = rows(b"Name;Gr\xf6\xdfe\na, b;1,5\n");
         assert_eq!(found, wanted);
         assert_eq!(warnings.len(), 1);
@@ -199,10 +240,18 @@ mod tests {
         for end in ["\n", "\r\n", "\r"] {
             let text = ["a,b", "", "", "\"1", "x\",2", "3,4", "", "5,"].join(end);
             let first = format!("1{end}x");
-            let wanted = vec![cells(1, &["a", "b"]), cells(4, &[&first, "2"]), cells(5, &["3", "4"]), cells(7, &["5"])];
+            let wanted = vec![
+                cells(1, &["a", "b"]),
+                cells(4, &[&first, "2"]),
+                cells(5, &["3", "4"]),
+                cells(7, &["5"]),
+            ];
             assert_eq!(rows(text.as_bytes()).0, wanted, "{end:?}");
         }
         let named = "sep=|\na|b\n1|2\n";
-        assert_eq!(rows(named.as_bytes()).0, vec![cells(2, &["a", "b"]), cells(3, &["1", "2"])]);
+        assert_eq!(
+            rows(named.as_bytes()).0,
+            vec![cells(2, &["a", "b"]), cells(3, &["1", "2"])]
+        );
     }
 }

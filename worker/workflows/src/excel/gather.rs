@@ -101,7 +101,12 @@ impl Filling {
     }
 
     /// Puts a cell at (row, column), both from 1. A later one at the same place replaces an earlier one.
-    pub(crate) fn put(&mut self, gather: &mut Gather<'_>, at: (u64, u64), cell: Cell) -> Result<(), Error> {
+    pub(crate) fn put(
+        &mut self,
+        gather: &mut Gather<'_>,
+        at: (u64, u64),
+        cell: Cell,
+    ) -> Result<(), Error> {
         if cell == Cell::Empty {
             return Ok(());
         }
@@ -130,7 +135,9 @@ impl Filling {
             open.span.end = end + 1;
         }
         self.last = (row, place);
-        self.sheet.places.push(u16::try_from(place).unwrap_or(u16::MAX));
+        self.sheet
+            .places
+            .push(u16::try_from(place).unwrap_or(u16::MAX));
         self.sheet.cells.push(cell);
         Ok(())
     }
@@ -140,7 +147,12 @@ impl Filling {
         Error::cap("columns", column, limits::COLUMNS, AT)?;
         self.bottom = self.bottom.max(row);
         self.right = self.right.max(column);
-        Error::cap("used_rectangle", self.bottom * self.right, limits::RECTANGLE, AT)
+        Error::cap(
+            "used_rectangle",
+            self.bottom * self.right,
+            limits::RECTANGLE,
+            AT,
+        )
     }
 
     /// The sheet, in order.
@@ -210,8 +222,16 @@ mod tests {
         let run = Run::unattended();
         let mut gather = Gather::new(&run);
         let mut filling = Filling::new("S".into(), false);
-        for (row, column, x) in [(3, 2, 1.0), (1, 5, 2.0), (3, 1, 3.0), (3, 2, 4.0), (2, 1, 5.0)] {
-            filling.put(&mut gather, (row, column), Cell::Number(x)).unwrap();
+        for (row, column, x) in [
+            (3, 2, 1.0),
+            (1, 5, 2.0),
+            (3, 1, 3.0),
+            (3, 2, 4.0),
+            (2, 1, 5.0),
+        ] {
+            filling
+                .put(&mut gather, (row, column), Cell::Number(x))
+                .unwrap();
         }
         let sheet = filling.finish();
         let numbers: Vec<u32> = sheet.rows.iter().map(|r| r.number).collect();
@@ -231,7 +251,9 @@ mod tests {
         let mut filling = Filling::new("S".into(), false);
         filling.put(&mut gather, (1, 1), Cell::Bool(true)).unwrap();
         let corner = filling.put(&mut gather, (1_048_576, 16_384), Cell::Bool(true));
-        assert!(matches!(corner, Err(Error::LimitExceeded { limit, .. }) if limit == "used_rectangle"));
+        assert!(
+            matches!(corner, Err(Error::LimitExceeded { limit, .. }) if limit == "used_rectangle")
+        );
         let below = filling.put(&mut gather, (1_048_577, 1), Cell::Bool(true));
         assert!(matches!(below, Err(Error::LimitExceeded { limit, .. }) if limit == "rows"));
     }

@@ -3,7 +3,11 @@
 //! Invariant: only plain notation is a number; nothing is guessed from thousands separators, currency signs or
 //! decimal commas, and an identifier with a leading zero is none.
 
-/// The number that a text spells: sign, digits, decimal point, exponent. `None` for `007`, `1,000`, `inf`, `0x10`.
+/// Digits that spreadsheets keep of a number.
+const DIGITS: usize = 15;
+
+/// The number that a text spells: sign, digits, decimal point, exponent. `None` for `007`, `1,000`, `inf`, `0x10`, and
+/// for more integral digits than a number keeps.
 pub(crate) fn of_text(text: &str) -> Option<f64> {
     let text = text.trim();
     let digits = text.strip_prefix('-').unwrap_or(text);
@@ -12,19 +16,11 @@ pub(crate) fn of_text(text: &str) -> Option<f64> {
         .iter()
         .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'-' | b'+'));
     let zero_led = bytes.len() > 1 && bytes[0] == b'0' && bytes[1].is_ascii_digit();
-    if !plain || zero_led || !bytes.first().is_some_and(u8::is_ascii_digit) {
+    let long = bytes.len() > DIGITS && bytes.iter().all(u8::is_ascii_digit);
+    if !plain || long || zero_led || !bytes.first().is_some_and(u8::is_ascii_digit) {
         return None;
     }
     text.parse().ok().filter(|x: &f64| x.is_finite())
-}
-
-/// Whether a text is made of digits alone, perhaps with a decimal point and sign: a number or an identifier.
-pub(crate) fn looks_numeric(text: &str) -> bool {
-    let text = text.trim();
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    !digits.is_empty()
-        && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-        && digits.bytes().any(|b| b.is_ascii_digit())
 }
 
 /// A number as text: without `.0`, in the shortest form that reads back, as spreadsheets show it.
@@ -52,7 +48,19 @@ mod tests {
             assert_eq!(of_text(text), Some(number), "{text}");
         }
         for text in [
-            "", "-", "007", "-01", "1,000", "inf", "NaN", "0x10", "1 000", "+5", ".5", "1e999",
+            "",
+            "-",
+            "007",
+            "-01",
+            "1,000",
+            "inf",
+            "NaN",
+            "0x10",
+            "1 000",
+            "+5",
+            ".5",
+            "1e999",
+            "1234567890123456",
             "12-1",
         ] {
             assert_eq!(of_text(text), None, "{text}");

@@ -51,8 +51,9 @@ pub(crate) fn read(
 
 fn opened<'a, R: Reader<Bytes<'a>>>(bytes: &'a [u8]) -> Result<R, Error> {
     contained("the workbook", || {
-        R::new(Cursor::new(bytes))
-            .map_err(|_| refused("the workbook's own parts (sheets, styles, shared strings) are damaged"))
+        R::new(Cursor::new(bytes)).map_err(|_| {
+            refused("the workbook's own parts (sheets, styles, shared strings) are damaged")
+        })
     })
 }
 
@@ -63,7 +64,7 @@ struct Listed {
 }
 
 fn list<'a>(book: &impl Reader<Bytes<'a>>) -> Result<Vec<Listed>, Error> {
-    let all = &book.metadata().sheets;
+    let all = book.sheets_metadata();
     Error::cap("sheets", all.len() as u64, limits::SHEETS, super::guard::AT)?;
     let worksheets = all.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet);
     Ok(worksheets
@@ -177,7 +178,9 @@ fn unreadable((row, column): (u64, u64)) -> Error {
     if row == 0 {
         return refused("a sheet is damaged before its first cell");
     }
-    refused(format!("a sheet is damaged behind the cell at R{row}C{column}"))
+    refused(format!(
+        "a sheet is damaged behind the cell at R{row}C{column}"
+    ))
 }
 
 /// A value of calamine as a cell.
@@ -192,10 +195,12 @@ fn plain(value: DataRef<'_>, is_1904: bool, gather: &mut Gather<'_>) -> Result<C
         DataRef::Bool(x) => Cell::Bool(x),
         DataRef::DateTime(x) if x.is_duration() => dates::of_duration(x.as_f64()),
         DataRef::DateTime(x) => dates::of_serial(x.as_f64(), is_1904),
-        DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => match dates::of_text(&text, None) {
-            Some(moment) => Cell::Moment(moment),
-            None => gather.text(&text)?,
-        },
+        DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => {
+            match dates::of_text(&text, None) {
+                Some(moment) => Cell::Moment(moment),
+                None => gather.text(&text)?,
+            }
+        }
         DataRef::Error(error) => Cell::Error(match error {
             CellErrorType::Div0 => CellError::Div0,
             CellErrorType::NA => CellError::NA,
@@ -214,14 +219,19 @@ fn paths(bytes: &[u8], container: &Container) -> BTreeMap<String, String> {
     let Ok(mut archive) = zip::ZipArchive::new(Cursor::new(bytes)) else {
         return BTreeMap::new();
     };
-    let main = container.seen.keys().find(|name| name.ends_with("workbook.xml"));
+    let main = container
+        .seen
+        .keys()
+        .find(|name| name.ends_with("workbook.xml"));
     let Some(main) = main.cloned() else {
         return BTreeMap::new();
     };
     let folder = &main[..main.len() - "workbook.xml".len()];
     let relations = format!("{folder}_rels/workbook.xml.rels");
     let targets: BTreeMap<String, String> =
-        pairs(&mut archive, &relations, "Relationship", ("Id", "Target")).into_iter().collect();
+        pairs(&mut archive, &relations, "Relationship", ("Id", "Target"))
+            .into_iter()
+            .collect();
     pairs(&mut archive, &main, "sheet", ("name", "id"))
         .into_iter()
         .filter_map(|(name, id)| {
@@ -236,9 +246,17 @@ fn paths(bytes: &[u8], container: &Container) -> BTreeMap<String, String> {
 }
 
 /// Two attributes of every element of that name in a member, by their local names.
-fn pairs(archive: &mut Archive<'_>, path: &str, element: &str, names: (&str, &str)) -> Vec<(String, String)> {
-    let at = (0..archive.len())
-        .find(|&at| archive.name_for_index(at).is_some_and(|name| name.is_ok_and(|name| name.to_lowercase() == path)));
+fn pairs(
+    archive: &mut Archive<'_>,
+    path: &str,
+    element: &str,
+    names: (&str, &str),
+) -> Vec<(String, String)> {
+    let at = (0..archive.len()).find(|&at| {
+        archive
+            .name_for_index(at)
+            .is_some_and(|name| name.is_ok_and(|name| name.to_lowercase() == path))
+    });
     let Some(Ok(file)) = at.map(|at| archive.by_index(at)) else {
         return Vec::new();
     };
@@ -254,7 +272,11 @@ fn pairs(archive: &mut Archive<'_>, path: &str, element: &str, names: (&str, &st
                         .with_checks(false)
                         .flatten()
                         .find(|a| a.key.local_name().as_ref() == wanted)
-                        .and_then(|a| a.normalized_value(quick_xml::XmlVersion::Implicit1_0).ok().map(|v| v.into_owned()))
+                        .and_then(|a| {
+                            a.normalized_value(quick_xml::XmlVersion::Implicit1_0)
+                                .ok()
+                                .map(|v| v.into_owned())
+                        })
                 };
                 if let (Some(first), Some(second)) = (value(names.0), value(names.1)) {
                     found.push((first, second));

@@ -16,16 +16,25 @@ pub(crate) struct Wanted<'a>(pub(crate) Option<&'a [String]>);
 impl Wanted<'_> {
     /// Whether that sheet is to be read.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.is_none_or(|names| names.iter().any(|wanted| wanted == name))
+        self.0
+            .is_none_or(|names| names.iter().any(|wanted| wanted == name))
     }
 
     /// Refuses names that the workbook does not have; the message names places in the input only.
     pub(crate) fn check<'b>(&self, names: impl Iterator<Item = &'b str>) -> Result<(), Error> {
         let present: BTreeSet<&str> = names.collect();
-        let missing = self.0.into_iter().flatten().enumerate().filter(|(_, name)| !present.contains(name.as_str()));
+        let missing = self
+            .0
+            .into_iter()
+            .flatten()
+            .enumerate()
+            .filter(|(_, name)| !present.contains(name.as_str()));
         let problems: Vec<Problem> = missing
             .map(|(at, _)| {
-                let detail = format!("the workbook has no sheet of this name; it has {} sheets", present.len());
+                let detail = format!(
+                    "the workbook has no sheet of this name; it has {} sheets",
+                    present.len()
+                );
                 Problem::new(format!("/sheets/{at}"), detail)
             })
             .collect();
@@ -62,7 +71,10 @@ pub(crate) fn read(
         Shape::Text => {
             guard::check_text(bytes, asked == Some(Format::Csv))?;
             let format = guard::agree(asked, Format::Csv)?;
-            (format, vec![delimited::read(bytes, wanted, &mut gather, &mut warnings)?])
+            (
+                format,
+                vec![delimited::read(bytes, wanted, &mut gather, &mut warnings)?],
+            )
         }
     };
     Ok(Workbook {

@@ -39,6 +39,11 @@ impl Texts {
         self.ends.len()
     }
 
+    /// All ids, in order.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = TextId> + use<> {
+        (0..crate::number::small(self.ends.len())).map(TextId)
+    }
+
     /// The text of that id.
     pub(crate) fn get(&self, id: TextId) -> &str {
         let at = id.index();

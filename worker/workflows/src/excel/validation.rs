@@ -7,7 +7,7 @@
 mod builtin;
 mod cells;
 mod check;
-mod formats;
+pub(super) mod formats;
 mod plan;
 mod report;
 mod schema;

@@ -18,7 +18,7 @@ fn compiled(pattern: &str) -> Regex {
 }
 
 /// A mailbox with a domain of at least two labels.
-pub(super) fn is_email(text: &str) -> bool {
+pub(in crate::excel) fn is_email(text: &str) -> bool {
     static FORM: LazyLock<Regex> = LazyLock::new(|| {
         compiled(
             r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@([\p{L}\p{N}]([\p{L}\p{N}-]*[\p{L}\p{N}])?\.)+[\p{L}]{2,}$",
@@ -28,7 +28,7 @@ pub(super) fn is_email(text: &str) -> bool {
 }
 
 /// An address of the web with scheme and host.
-pub(super) fn is_url(text: &str) -> bool {
+pub(in crate::excel) fn is_url(text: &str) -> bool {
     static FORM: LazyLock<Regex> = LazyLock::new(|| {
         compiled(
             r"^(?i:https?|ftp)://([\p{L}\p{N}]([\p{L}\p{N}_-]*[\p{L}\p{N}])?\.)+[\p{L}]{2,}\.?(:\d{1,5})?([/?#][^\s]*)?$",
@@ -38,21 +38,21 @@ pub(super) fn is_url(text: &str) -> bool {
 }
 
 /// A postcode of the United Kingdom in capitals, with its blank. WORKFLOWS 6.4.
-pub(super) fn is_postcode(text: &str) -> bool {
+pub(in crate::excel) fn is_postcode(text: &str) -> bool {
     static FORM: LazyLock<Regex> =
         LazyLock::new(|| compiled(r"^[A-Z]{1,2}[0-9][A-Z0-9]? [0-9][A-Z]{2}$"));
     fits(&FORM, text)
 }
 
 /// An identifier of an organisation with its register, org-id.guide: `GB-CHC-1164883`.
-pub(super) fn is_org_id(text: &str) -> bool {
+pub(in crate::excel) fn is_org_id(text: &str) -> bool {
     static FORM: LazyLock<Regex> =
         LazyLock::new(|| compiled(r"^([A-Z]{2}-[A-Z0-9_]+|360G)-[A-Za-z0-9][A-Za-z0-9._:/-]*$"));
     fits(&FORM, text)
 }
 
 /// A code of ISO 4217 in use.
-pub(super) fn is_currency(text: &str) -> bool {
+pub(in crate::excel) fn is_currency(text: &str) -> bool {
     text.len() == 3 && CURRENCIES.split(' ').any(|code| code == text)
 }
 
