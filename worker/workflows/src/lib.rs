@@ -20,6 +20,7 @@ mod strength;
 mod vader;
 
 mod email;
+mod excel;
 mod grant;
 mod relationship;
 
