@@ -11,19 +11,16 @@
 
 mod catalogue;
 mod document;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "bytes of an input are for the types that read files, which are under construction"
-    )
-)]
 mod files;
 mod number;
 mod problem;
 mod run;
 mod schema;
+mod strength;
+mod vader;
 
+mod email;
+mod excel;
 mod grant;
 mod relationship;
 
@@ -33,3 +30,4 @@ pub use grant::sample_grant;
 pub use problem::{Error, Problem};
 pub use relationship::karate_club;
 pub use run::Run;
+pub use vader::{METHOD as VADER_METHOD, Scores, polarity_scores};
