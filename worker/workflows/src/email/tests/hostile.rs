@@ -223,7 +223,7 @@ fn body_lines_that_begin_with_from() {
     let mut bytes = b"From x@y Mon Nov  2 09:00:00 2026\n".to_vec();
     bytes.extend_from_slice(text.as_bytes());
     let output = analyse("mbox", &bytes);
-    assert_eq!(anomaly(&output, "suspicious_split"), 1, "{output}");
+    assert_eq!(anomaly(&output, "suspicious_split"), 2, "{output}");
     assert_eq!(output["corpus"]["files"], 2);
     assert_eq!(output["corpus"]["failed"][0]["code"], "not_a_message");
     let quiet = analyse("mbox", &mbox(&[text.as_str()]));
