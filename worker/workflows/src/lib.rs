@@ -11,13 +11,6 @@
 
 mod catalogue;
 mod document;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "bytes of an input are for the types that read files, which are under construction"
-    )
-)]
 mod files;
 mod number;
 mod problem;

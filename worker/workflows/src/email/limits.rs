@@ -31,7 +31,8 @@ pub(super) const MAX_HEADER_BYTES: u64 = 256 * KIB;
 pub(super) const MAX_MIME_DEPTH: u64 = 50;
 /// MIME parts of one message.
 pub(super) const MAX_MIME_PARTS: u64 = 2_000;
-/// Declared multiparts times bytes: each may be searched to its end, at about a nanosecond a byte.
+/// Declared multiparts times bytes, and bytes of their boundaries times pairs of dashes: each may be searched to its end
+/// and compared at every pair, at about a nanosecond a byte.
 pub(super) const MAX_MIME_WORK: u64 = 4_000_000_000;
 /// Addresses of one message.
 pub(super) const MAX_ADDRESSES: u64 = 2_000;
