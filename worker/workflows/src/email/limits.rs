@@ -46,6 +46,9 @@ pub(super) const MAX_HTML_BYTES: usize = 4 << 20;
 pub(super) const MAX_TEXT_BYTES: usize = 200 << 10;
 /// Bytes of new text of all messages together; soft, later texts are left out.
 pub(super) const MAX_CORPUS_TEXT_BYTES: usize = 256 << 20;
+/// Steps that looks for cycles among references take; soft, later links that would need one are left out. An honest
+/// corpus needs a few for each mail.
+pub(super) const MAX_CYCLE_STEPS: u64 = 50_000_000;
 /// Failed messages that are listed; all are counted.
 pub(super) const MAX_FAILED_LISTED: usize = 1_000;
 /// Contacts that are listed; soft, the newest stay. About 1.5 KB each, so that the result stays under its cap.
@@ -77,6 +80,7 @@ pub(super) fn listed() -> Value {
         "max_html_bytes": MAX_HTML_BYTES,
         "max_text_bytes": MAX_TEXT_BYTES,
         "max_corpus_text_bytes": MAX_CORPUS_TEXT_BYTES,
+        "max_cycle_steps": MAX_CYCLE_STEPS,
         "max_failed_listed": MAX_FAILED_LISTED,
         "max_contacts": MAX_CONTACTS,
         "max_listed": MAX_LISTED,

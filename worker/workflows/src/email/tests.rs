@@ -4,6 +4,7 @@ mod forms;
 mod hostile;
 mod mutations;
 mod oracle;
+mod privacy;
 mod rules;
 mod threads;
 

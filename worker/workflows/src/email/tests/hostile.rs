@@ -168,6 +168,7 @@ fn texts_are_cut_at_their_cap_not_refused() {
     let body = "Some words and more. ".repeat(20_000);
     let output = analyse("eml", mail("", &body).as_bytes());
     assert_eq!(anomaly(&output, "truncated_text"), 1);
+    assert_eq!(output["truncated"], true);
     let html = format!("<p>{}</p>", "word ".repeat(1 << 20));
     let output = analyse("eml", mail("Content-Type: text/html\n", &html).as_bytes());
     assert_eq!(anomaly(&output, "truncated_text"), 1);
@@ -376,30 +377,4 @@ fn one_bad_graph_item_does_not_spoil_the_others() {
         ),
         (&json!(1), &json!(0))
     );
-}
-
-#[test]
-fn nothing_personal_is_in_results_or_errors() {
-    const CANARY: &str = "canary7f3a";
-    let text = format!(
-        "From: {CANARY} <{CANARY}@x.example>\nTo: {CANARY}2@{CANARY}.example\nSubject: {CANARY}\nMessage-ID: <{CANARY}@x>\nDate: Mon, 2 Nov 2026 08:00:00 +0000\n\n{CANARY} wrote this.\n"
-    );
-    let output = analyse("eml", text.as_bytes());
-    let summary = (crate::find("email_analysis").unwrap().summary)(&output);
-    assert!(!output.to_string().contains(CANARY) && !summary.contains(CANARY));
-    let json = json!([{"subject": {CANARY: CANARY}, "from": CANARY}]).to_string();
-    for (kind, bytes) in [
-        ("eml", CANARY.as_bytes()),
-        ("mbox", CANARY.as_bytes()),
-        ("maildir_zip", CANARY.as_bytes()),
-        ("graph_json", json.as_bytes()),
-    ] {
-        let error = try_run(&input(kind, bytes)).unwrap_err();
-        assert!(!format!("{error} {error:?}").contains(CANARY), "{error}");
-    }
-    let mut wrong: Value = input("eml", text.as_bytes());
-    wrong["owner_addresses"] = json!([CANARY]);
-    wrong["aliases"] = json!({CANARY: [CANARY]});
-    let error = try_run(&wrong).unwrap_err();
-    assert!(!format!("{error} {error:?}").contains(CANARY), "{error}");
 }

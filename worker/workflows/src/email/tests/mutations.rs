@@ -13,7 +13,7 @@ use crate::Error;
 const BUDGET: Duration = Duration::from_secs(10);
 const AT_LEAST: usize = 1_500;
 
-fn mutate(bytes: &mut Vec<u8>, rng: &mut ChaCha8Rng) {
+pub(super) fn mutate(bytes: &mut Vec<u8>, rng: &mut ChaCha8Rng) {
     const TOKENS: &[&[u8]] = &[
         b"\n\n",
         b"\r\n",
