@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::{Match, Regex, RegexBuilder};
 
 use super::super::limits;
 use super::super::source::Failure;
@@ -81,7 +81,7 @@ fn declared(bytes: &[u8]) -> Result<Declared<'_>, Failure> {
     while let Some(at) = starts.next() {
         let value = if at.start() < covered {
             // This line goes on with a field that was looked at whole: only what is its own, or the work were squared.
-            let next = starts.peek().map_or(covered, |next| next.start());
+            let next = starts.peek().map_or(covered, Match::start);
             at.end()..next.min(covered)
         } else {
             covered = at.end() + logical_line(&bytes[at.end()..]);

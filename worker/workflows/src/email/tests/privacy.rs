@@ -92,26 +92,23 @@ fn bad_sources_leave_nothing_in_errors() {
     );
     let parts = letter().replace("wrote", &format!("\n--{CANARY}\n\nx").repeat(2_100));
     let wrong = json!([{"subject": {CANARY: CANARY}, "from": CANARY}]).to_string();
-    let cases: &[(&str, &[u8])] = &[
-        ("eml", CANARY.as_bytes()),
-        (
-            "eml",
-            format!("{CANARY}: {}", CANARY.repeat(40_000)).as_bytes(),
-        ),
-        ("eml", long.as_bytes()),
-        ("eml", addresses.as_bytes()),
-        ("eml", references.as_bytes()),
-        ("eml", parts.as_bytes()),
-        ("mbox", CANARY.as_bytes()),
-        ("mbox", format!("From {CANARY}\n{CANARY}").as_bytes()),
-        ("maildir_zip", CANARY.as_bytes()),
-        ("maildir_zip", &zip_named),
-        ("graph_json", CANARY.as_bytes()),
-        ("graph_json", wrong.as_bytes()),
-        ("graph_json", format!("{{\"{CANARY}\": 1}}").as_bytes()),
+    let cases: [(&str, Vec<u8>); 13] = [
+        ("eml", CANARY.into()),
+        ("eml", format!("{CANARY}: {}", CANARY.repeat(40_000)).into()),
+        ("eml", long.into()),
+        ("eml", addresses.into()),
+        ("eml", references.into()),
+        ("eml", parts.into()),
+        ("mbox", CANARY.into()),
+        ("mbox", format!("From {CANARY}\n{CANARY}").into()),
+        ("maildir_zip", CANARY.into()),
+        ("maildir_zip", zip_named),
+        ("graph_json", CANARY.into()),
+        ("graph_json", wrong.into()),
+        ("graph_json", format!("{{\"{CANARY}\": 1}}").into()),
     ];
     for (kind, bytes) in cases {
-        silent(&input(kind, bytes));
+        silent(&input(kind, &bytes));
     }
 }
 
