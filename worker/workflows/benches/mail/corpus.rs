@@ -53,13 +53,13 @@ pub(crate) fn mailbox(texts: &[String], mails: usize) -> String {
         .collect();
     let mut out = String::new();
     for number in 0..mails {
-        let minute = number * 500_000 / mails.max(1);
+        let minute = i64::try_from(number * 500_000 / mails).unwrap_or(500_000);
         mail(&mut out, number, minute, &prose, &mut rng);
     }
     out
 }
 
-fn mail(out: &mut String, number: usize, minute: usize, prose: &[&str], rng: &mut ChaCha8Rng) {
+fn mail(out: &mut String, number: usize, minute: i64, prose: &[&str], rng: &mut ChaCha8Rng) {
     let pick = |rng: &mut ChaCha8Rng| prose[rng.random_range(0..prose.len())];
     let person = rng.random_range(0..PEOPLE);
     let contact = format!("p{person}@d{}.example", person % 40);
@@ -69,7 +69,7 @@ fn mail(out: &mut String, number: usize, minute: usize, prose: &[&str], rng: &mu
         (contact.as_str(), OWNER)
     };
     let first: jiff::civil::DateTime = jiff::civil::date(2025, 12, 1).at(0, 0, 0, 0);
-    let at = first + jiff::SignedDuration::from_mins(minute as i64);
+    let at = first + jiff::SignedDuration::from_mins(minute);
     let date = at.strftime("%a, %d %b %Y %H:%M:%S +0000");
     let body: Vec<&str> = (0..rng.random_range(4..12)).map(|_| pick(rng)).collect();
     let quote: Vec<&str> = (0..rng.random_range(0..8)).map(|_| pick(rng)).collect();

@@ -47,10 +47,10 @@ fn main() -> Outcome<()> {
     let mut out = io::stdout();
     writeln!(
         out,
-        "load {}; {} rated lines; {mails} mails, {:.1} MB; {runs} runs",
+        "load {}; {} rated lines; {mails} mails, {} KiB; {runs} runs",
         fs::read_to_string("/proc/loadavg")?.trim(),
         texts.len(),
-        fs::metadata(&mailbox)?.len() as f64 / 1e6
+        fs::metadata(&mailbox)?.len() >> 10
     )?;
     let mut times: [[Vec<f64>; 2]; 2] = Default::default();
     for _ in 0..runs {
