@@ -41,7 +41,7 @@ pub(super) fn listed(scene: &Scene<'_>) -> Vec<Value> {
     add(
         "suspicious_split",
         corpus.suspicious_total,
-        "a line that begins with \"From \" has only some of the marks of a separator (date; empty line before, field after)",
+        "a line that begins with \"From \" has not all marks of a separator (date; empty line before, field after); it splits with a date or with both others",
         json!({"places": places}),
     );
     add(

@@ -1,4 +1,6 @@
 //! What an e-mail analysis takes, and the rules that the schema cannot say.
+//!
+//! Deliberately absent: `Debug` of what holds addresses.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +16,7 @@ use crate::problem::accept;
 use crate::{Error, Problem};
 
 /// The mails of one owner.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Input {
     /// When the analysis looks at the mails: a day (its last second in UTC) or an RFC 3339 time. Nothing else tells
@@ -41,7 +43,7 @@ pub(super) struct Input {
     pub(super) params: Params,
 }
 
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Source {
     /// How the mails are stored.

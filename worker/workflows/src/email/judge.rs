@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::contact::{Person, PersonId};
 use super::engagement::{self, Dealings, Settings};
+use super::read::ids;
 use super::tone::{self, Gathered, Tone, Unscored};
 use super::traffic::{self, Author, Known, Mail};
 use super::updates::{self, Sponsors};
@@ -69,12 +70,13 @@ pub(super) fn fill(
     tone["note"] = tone::NOTE.into();
     doc.set("tone", tone);
     let truncated = contacts(scene, &mails, &moods, &settings, doc);
-    let known_ids: HashSet<&str> = scene
+    let known_ids: Vec<String> = scene
         .input
         .known_message_ids
         .iter()
-        .map(|id| bare(id))
+        .map(|id| ids::one(id).unwrap_or_else(|| id.trim().to_owned()))
         .collect();
+    let known_ids: HashSet<&str> = known_ids.iter().map(String::as_str).collect();
     let updates = updates::all(&mails, scene.book.people(), &sponsors, &known_ids, as_of);
     doc.set(
         "updates",
@@ -85,14 +87,6 @@ pub(super) fn fill(
     );
     doc.set("conventions", conventions());
     Ok(truncated)
-}
-
-/// A Message-ID without its brackets, as mails are known by.
-fn bare(id: &str) -> &str {
-    let id = id.trim();
-    id.strip_prefix('<')
-        .and_then(|id| id.strip_suffix('>'))
-        .unwrap_or(id)
 }
 
 /// The tone of every message.
@@ -222,5 +216,6 @@ fn conventions() -> Value {
         "tone": tone::conventions(),
         "engagement": engagement::conventions(),
         "updates": "relationship strength for as_of without and with the new mails; mails tell neither gifts nor ties",
+        "new_event_ids": "Message-IDs without angle brackets, the form that known_message_ids takes too; a mail without one has sha256: and the hash of date, sender, subject and body",
     })
 }

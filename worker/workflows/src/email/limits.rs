@@ -31,7 +31,8 @@ pub(super) const MAX_HEADER_BYTES: u64 = 256 * KIB;
 pub(super) const MAX_MIME_DEPTH: u64 = 50;
 /// MIME parts of one message.
 pub(super) const MAX_MIME_PARTS: u64 = 2_000;
-/// Declared multiparts times bytes: each may be searched to its end, at about a nanosecond a byte.
+/// Declared multiparts times bytes, and bytes of their boundaries times pairs of dashes: each may be searched to its end
+/// and compared at every pair, at about a nanosecond a byte.
 pub(super) const MAX_MIME_WORK: u64 = 4_000_000_000;
 /// Addresses of one message.
 pub(super) const MAX_ADDRESSES: u64 = 2_000;
@@ -45,6 +46,9 @@ pub(super) const MAX_HTML_BYTES: usize = 4 << 20;
 pub(super) const MAX_TEXT_BYTES: usize = 200 << 10;
 /// Bytes of new text of all messages together; soft, later texts are left out.
 pub(super) const MAX_CORPUS_TEXT_BYTES: usize = 256 << 20;
+/// Steps that looks for cycles among references take; soft, later links that would need one are left out. An honest
+/// corpus needs a few for each mail.
+pub(super) const MAX_CYCLE_STEPS: u64 = 50_000_000;
 /// Failed messages that are listed; all are counted.
 pub(super) const MAX_FAILED_LISTED: usize = 1_000;
 /// Contacts that are listed; soft, the newest stay. About 1.5 KB each, so that the result stays under its cap.
@@ -76,6 +80,7 @@ pub(super) fn listed() -> Value {
         "max_html_bytes": MAX_HTML_BYTES,
         "max_text_bytes": MAX_TEXT_BYTES,
         "max_corpus_text_bytes": MAX_CORPUS_TEXT_BYTES,
+        "max_cycle_steps": MAX_CYCLE_STEPS,
         "max_failed_listed": MAX_FAILED_LISTED,
         "max_contacts": MAX_CONTACTS,
         "max_listed": MAX_LISTED,

@@ -1,4 +1,25 @@
 //! Lays an analysis out: corpus, threads, anomalies, limits, evidence. No address, name, subject or body leaves here.
+//!
+//! A result, field by field (rates are `{value, num, den, n, pending}`; what is null has its reason in `null_reasons`):
+//!
+//! | field | meaning |
+//! |---|---|
+//! | `as_of`, `params`, `limits`, `truncated`, `warnings` | what was asked and allowed; whether a soft limit cut anything |
+//! | `corpus.files`, `parsed`, `duplicates`, `drafts`, `messages` | mails found; read; with an id that came before; drafts left out; judged |
+//! | `corpus.failed[]`, `failed_total` | mails left out: `index` in the source, `offset` in bytes, `code`, `detail` |
+//! | `corpus.classes`, `first`, `last`, `stripped_share` | mails by class; first and last instant; share of human text that is quotes and signatures |
+//! | `threads[]`, `threads_total` | keyed hash of the topmost Message-ID as `id`; mails (`size`), `participants`, `first`, `last`, `depth` |
+//! | `contacts[].key`, `addresses_hmac` | HMAC-SHA-256 under the tenant's key: of the standing address, of every address seen |
+//! | `contacts[].counts`, `initiation_share` | mails within the window in both directions; who begins threads |
+//! | `contacts[].reply_rate_in`, `reply_rate_out` | share answered within `reply_window_days`, by the contact and by the owner |
+//! | `contacts[].engagingness`, `responsiveness`, `share_within_24h` | the same of mails addressed, not copied |
+//! | `contacts[].latency_km_median_h`, `latency_n`, `censored_n`; `own_...` | hours until the contact answers, Kaplan-Meier; answered, unanswered; the owner's |
+//! | `contacts[].business_hours_share`, `days_since_last_...`, `thread_depth`, `dormant` | habits and silence |
+//! | `contacts[].sentiment`, `tone` | tone per contact and of all contacts: `mean`, `min`, `max`, `trend` per week, `n`, `not_scored` |
+//! | `contacts_total` | contacts, listed or not |
+//! | `updates[]` | `sponsor_id`, strength `before`, `after`, `delta`, `new_event_ids` (Message-IDs), `evidence` |
+//! | `anomalies[]` | `kind`, `n`, `detail`, and places or keys |
+//! | `conventions`, `evidence` | how numbers are made; numerators and denominators of those above |
 
 use std::collections::BTreeSet;
 
@@ -9,6 +30,7 @@ use sha2::Sha256;
 
 use super::contact::PersonId;
 use super::message::{Class, Message};
+use super::read::Note;
 use super::thread::Thread;
 use super::{Scene, anomaly, limits};
 use crate::document::Document;
@@ -22,7 +44,7 @@ const METHOD_VERSION: u32 = 1;
 pub(super) fn fill(scene: &Scene<'_>, cut: bool, doc: &mut Document) {
     let mut evidence = Map::new();
     corpus(scene, &mut evidence, doc);
-    let truncated = threads(scene, doc) || cut || scene.corpus.texts_left_out > 0;
+    let truncated = threads(scene, doc) | cut | shortened(scene);
     doc.set("anomalies", anomaly::listed(scene));
     doc.set("limits", limits::listed());
     doc.set("truncated", truncated);
@@ -35,6 +57,15 @@ pub(super) fn fill(scene: &Scene<'_>, cut: bool, doc: &mut Document) {
     );
     doc.set("evidence", evidence);
     warn(scene, doc);
+}
+
+/// Whether a soft limit left out texts, failures or links; the lists tell of themselves.
+fn shortened(scene: &Scene<'_>) -> bool {
+    let corpus = scene.corpus;
+    corpus.texts_left_out > 0
+        || corpus.notes.contains_key(&Note::TruncatedText)
+        || corpus.failed_total > corpus.failed.len() as u64
+        || scene.forest.cut
 }
 
 fn corpus(scene: &Scene<'_>, evidence: &mut Map<String, Value>, doc: &mut Document) {
@@ -178,6 +209,9 @@ fn warn(scene: &Scene<'_>, doc: &mut Document) {
             "the texts of {} mail(s) were left out: the corpus is above its cap on text",
             corpus.texts_left_out
         ));
+    }
+    if scene.forest.cut {
+        doc.warn("the references are so tangled that some links between mails were left out");
     }
     doc.warn(
         "new text is found by rules of thumb; evidence.stripped_share says how much was taken away",

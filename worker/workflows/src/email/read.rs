@@ -106,7 +106,7 @@ impl Note {
 }
 
 /// A mail that was read.
-#[derive(Debug)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) struct Entry {
     pub(super) message: Message,
     pub(super) notes: Vec<Note>,

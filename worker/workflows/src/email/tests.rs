@@ -4,6 +4,7 @@ mod forms;
 mod hostile;
 mod mutations;
 mod oracle;
+mod privacy;
 mod rules;
 mod threads;
 
@@ -60,18 +61,21 @@ fn anomaly(output: &Value, kind: &str) -> u64 {
 fn corpus_folder() -> &'static PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-        let output = Command::new(env!("CARGO"))
-            .args([
-                "metadata",
-                "--format-version=1",
-                "--offline",
-                "--manifest-path",
-                manifest,
-            ])
-            .output()
-            .unwrap();
-        let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let about = cargo(&["-vV"]).expect("cargo tells its version");
+        let host = about.lines().find_map(|line| line.strip_prefix("host: "));
+        let ask = [
+            "metadata",
+            "--format-version=1",
+            "--manifest-path",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
+            // Packages of other platforms need not be there.
+            "--filter-platform",
+            host.unwrap(),
+            "--offline",
+        ];
+        // A partial build may have left packages of other members unfetched: then once more with the registry.
+        let metadata = cargo(&ask).or_else(|_| cargo(&ask[..ask.len() - 1]));
+        let metadata: Value = serde_json::from_str(&metadata.unwrap()).unwrap();
         let package = metadata["packages"]
             .as_array()
             .unwrap()
@@ -81,6 +85,16 @@ fn corpus_folder() -> &'static PathBuf {
         let manifest = PathBuf::from(package["manifest_path"].as_str().unwrap());
         manifest.parent().unwrap().join("resources")
     })
+}
+
+/// What cargo prints, or what it complains of.
+fn cargo(args: &[&str]) -> Result<String, String> {
+    let output = Command::new(env!("CARGO")).args(args).output().unwrap();
+    if output.status.success() {
+        Ok(String::from_utf8(output.stdout).unwrap())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
 }
 
 /// Every message of that package by its path, sorted.

@@ -10,11 +10,9 @@ use std::collections::HashMap;
 
 pub(super) use subject::base as base_subject;
 
+use super::limits::MAX_CYCLE_STEPS as CYCLE_STEPS;
 use super::message::Message;
 use crate::number::small;
-
-/// Steps that looks for cycles may take in one corpus; an honest one needs a few for each mail.
-const CYCLE_STEPS: u64 = 50_000_000;
 
 /// A thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +34,8 @@ pub(super) struct Forest {
     pub(super) parents: Vec<Option<usize>>,
     /// For each message the place of its thread.
     pub(super) thread_of: Vec<usize>,
+    /// The budget for cycles ran out, so that some links are missing.
+    pub(super) cut: bool,
 }
 
 #[derive(Default)]
@@ -225,6 +225,7 @@ pub(super) fn forest(messages: &[Message], subject_merge: bool) -> Forest {
         threads,
         parents,
         thread_of,
+        cut: table.steps > CYCLE_STEPS,
     }
 }
 

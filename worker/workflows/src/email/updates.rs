@@ -3,7 +3,7 @@
 //! The strength (module `strength`) is computed from all mails with a sponsor, once without and once with the new
 //! ones, both for `as_of`. Invariant: the events are Message-IDs, so a mail delivered twice, or in an input whose
 //! `known_message_ids` has it, changes nothing. Message-IDs stay as they are: they are how the tenant finds the mail
-//! and what `known_message_ids` takes; names, addresses and bodies are what a result must not hold (WORKFLOWS 8.5).
+//! and what `known_message_ids` takes (WORKFLOWS 5.3), while everything else is keyed or counted; names, addresses and bodies are what a result must not hold (WORKFLOWS 8.5).
 //! Deliberately absent: gifts, meetings and ties, which mails do not tell; those components are null.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};

@@ -168,7 +168,7 @@ fn a_correspondence_has_the_numbers_worked_out_by_hand() {
 #[test]
 fn an_update_is_the_strength_without_and_with_the_new_mails() {
     let letters = correspondence();
-    let known = ["<1@e>", "1a@f", "copied@e"];
+    let known = ["<1@e>", " < 1a@f > ", "copied@e"];
     let out = run(&letters, &known);
     let [update] = &out["updates"].as_array().unwrap()[..] else {
         panic!("{}", out["updates"])

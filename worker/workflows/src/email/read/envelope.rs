@@ -1,7 +1,7 @@
 //! A mail between its form and its record: where bytes and Graph JSON meet.
 //!
 //! Fields that only transport writes are read here, by name and value, for both forms alike; then date, class and new
-//! text are decided once.
+//! text are decided once. Deliberately absent: `Debug`, which would print what people wrote.
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
@@ -51,7 +51,7 @@ impl Signals {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Envelope {
     pub(super) id: Option<String>,
     pub(super) from: Vec<Address>,

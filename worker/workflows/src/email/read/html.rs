@@ -236,6 +236,8 @@ fn visible(tag: &Tag<'_>, writer: &mut Writer) -> Option<(String, u32)> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::to_text;
 
     #[test]
@@ -272,17 +274,43 @@ mod tests {
 
     #[test]
     fn hostile_markup_takes_linear_time_and_little_room() {
-        let cap = super::limits::MAX_HTML_BYTES;
+        let start = Instant::now();
         for piece in [
             "<blockquote>a",
             "<",
+            "<a ",
+            "</",
+            "<?",
+            "< a>",
             "<div style=display:none>",
+            "<style>",
+            "<p title='<'>",
+            "&",
             "&#1",
+            "&amp",
             "<!--",
+            "<!-->",
+            "<br>",
         ] {
-            let markup = piece.repeat(cap / piece.len() + 10);
+            // A quarter of a megabyte: anything quadratic takes minutes.
+            let markup = piece.repeat((256 << 10) / piece.len());
             let (text, cut) = to_text(&markup);
-            assert!(cut && text.len() <= 24 * markup.len());
+            assert!(
+                !cut && text.len() <= 24 * markup.len(),
+                "{piece}: {}",
+                text.len()
+            );
         }
+        assert!(
+            start.elapsed() < Duration::from_secs(30),
+            "{:?}",
+            start.elapsed()
+        );
+    }
+
+    #[test]
+    fn markup_is_cut_at_its_cap() {
+        let (text, cut) = to_text(&"é".repeat(super::limits::MAX_HTML_BYTES / 2 + 1));
+        assert!(cut && text.trim_end().len() == super::limits::MAX_HTML_BYTES);
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! Counts are upper bounds: the parser finds delimiters anywhere, so every occurrence of a declared boundary counts,
 //! even in text. Nested messages are renamed to an unknown type of the same length: they are never read, and a parser
-//! that descended into them would nest its values as deep as the sender likes. Invariant: one pass over the bytes for
-//! the fields, one for the delimiters; no recursion.
+//! that descended into them would nest its values as deep as the sender likes. Invariant: every byte is
+//! looked at a fixed number of times; no recursion.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::{Match, Regex, RegexBuilder};
 
 use super::super::limits;
 use super::super::source::Failure;
@@ -20,9 +20,12 @@ const SEALED: [u8; 13] = *b"application/x";
 /// Boundaries up to this number are compared one by one; more are compiled into one automaton.
 const FEW: usize = 4;
 
+#[derive(Default)]
 struct Declared<'a> {
     boundaries: BTreeSet<&'a [u8]>,
     multiparts: u64,
+    /// Bytes of the boundaries of all multiparts.
+    boundary_bytes: u64,
     nested: Vec<std::ops::Range<usize>>,
 }
 
@@ -31,11 +34,7 @@ pub(super) fn scan(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Failure> {
     let header = header_length(bytes) as u64;
     Failure::cap("header_bytes", header, limits::MAX_HEADER_BYTES)?;
     let declared = declared(bytes)?;
-    Failure::cap(
-        "mime_work",
-        declared.multiparts.saturating_mul(bytes.len() as u64),
-        limits::MAX_MIME_WORK,
-    )?;
+    Failure::cap("mime_work", work(bytes, &declared), limits::MAX_MIME_WORK)?;
     if !declared.boundaries.is_empty() {
         structure(bytes, &declared)?;
     }
@@ -76,35 +75,60 @@ fn declared(bytes: &[u8]) -> Result<Declared<'_>, Failure> {
     });
     let nested = NESTED
         .get_or_init(|| compiled(r"(message\s*/\s*(?:rfc822|global))|multipart\s*/\s*(digest)"));
-    let mut found = Declared {
-        boundaries: BTreeSet::new(),
-        multiparts: 0,
-        nested: Vec::new(),
-    };
-    for at in field.find_iter(bytes) {
-        let value = at.end()..at.end() + logical_line(&bytes[at.end()..]);
-        let line = &bytes[value.clone()];
-        for name in boundary.captures_iter(line) {
-            found.multiparts += 1;
+    let mut found = Declared::default();
+    let mut covered = 0;
+    let mut starts = field.find_iter(bytes).peekable();
+    while let Some(at) = starts.next() {
+        let value = if at.start() < covered {
+            // This line goes on with a field that was looked at whole: only what is its own, or the work were squared.
+            let next = starts.peek().map_or(covered, Match::start);
+            at.end()..next.min(covered)
+        } else {
+            covered = at.end() + logical_line(&bytes[at.end()..]);
+            at.end()..covered
+        };
+        found.field(value.start, &bytes[value], boundary, nested)?;
+    }
+    Ok(found)
+}
+
+impl<'a> Declared<'a> {
+    /// What the text of one Content-Type field, which begins at `start`, declares.
+    fn field(
+        &mut self,
+        start: usize,
+        text: &'a [u8],
+        boundary: &Regex,
+        nested: &Regex,
+    ) -> Result<(), Failure> {
+        for name in boundary.captures_iter(text) {
+            self.multiparts += 1;
             let text = name
                 .get(1)
                 .or_else(|| name.get(2))
                 .map_or(&b""[..], |m| m.as_bytes());
+            self.boundary_bytes += text.len() as u64;
             if !text.is_empty() {
-                found.boundaries.insert(text);
+                self.boundaries.insert(text);
             }
         }
-        if let Some(kind) = nested
-            .captures(line)
-            .and_then(|c| c.get(1).or_else(|| c.get(2)))
-        {
-            found
-                .nested
-                .push(value.start + kind.start()..value.start + kind.end());
+        let kind = nested.captures(text);
+        if let Some(kind) = kind.and_then(|c| c.get(1).or_else(|| c.get(2))) {
+            self.nested.push(start + kind.start()..start + kind.end());
         }
-        Failure::cap("mime_parts", found.multiparts, limits::MAX_MIME_PARTS)?;
+        Failure::cap("mime_parts", self.multiparts, limits::MAX_MIME_PARTS)
     }
-    Ok(found)
+}
+
+/// What the search for delimiters may cost: every multipart is searched to its end, and at every pair of dashes its
+/// boundary is compared, which is long and fits almost where somebody wants it so.
+fn work(bytes: &[u8], declared: &Declared<'_>) -> u64 {
+    if declared.multiparts == 0 {
+        return 0;
+    }
+    let dashes = bytes.windows(2).filter(|pair| *pair == b"--").count() as u64;
+    let search = declared.multiparts.saturating_mul(bytes.len() as u64);
+    search.saturating_add(declared.boundary_bytes.saturating_mul(dashes))
 }
 
 fn compiled(pattern: &str) -> Regex {
@@ -123,9 +147,6 @@ fn logical_line(bytes: &[u8]) -> usize {
             break;
         }
         at += line.len();
-        if at as u64 > limits::MAX_HEADER_BYTES {
-            break;
-        }
     }
     at
 }

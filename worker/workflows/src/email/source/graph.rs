@@ -1,7 +1,8 @@
 //! Mails as Microsoft Graph lists them (`/messages`): an array, or an object whose `value` is one.
 //!
 //! Each element is read alone, so that a bad one does not spoil the others. `uniqueBody` is read only where `body` is
-//! missing: the same mail must give the same result in every form, and no other form has it.
+//! missing: the same mail must give the same result in every form, and no other form has it. Deliberately absent:
+//! `Debug`, which would print what people wrote.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -11,7 +12,7 @@ use super::{Failure, Found, Place, Taker, unreadable};
 use crate::{Error, Run};
 
 /// A mail, as far as we read it.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(in super::super) struct Item {
     pub(in super::super) internet_message_id: Option<String>,
@@ -31,26 +32,26 @@ pub(in super::super) struct Item {
     pub(in super::super) internet_message_headers: Option<Vec<Field>>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(in super::super) struct Recipient {
     pub(in super::super) email_address: Option<EmailAddress>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 pub(in super::super) struct EmailAddress {
     pub(in super::super) address: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(in super::super) struct Body {
     pub(in super::super) content_type: Option<String>,
     pub(in super::super) content: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 pub(in super::super) struct Field {
     pub(in super::super) name: String,

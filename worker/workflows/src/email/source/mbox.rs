@@ -2,7 +2,7 @@
 //!
 //! Old writers (mboxo) leave "From " at the start of body lines. Such a line separates here when it ends in a date as
 //! separators do, or stands between an empty line and something like a header field; else it is text. Every line that
-//! fulfils only a part of that is reported as suspicious.
+//! is not wholly a separator is reported as suspicious.
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -138,7 +138,7 @@ pub(super) fn read(source: impl Read, run: &Run<'_>, take: &mut Taker<'_>) -> Re
             let dated = ends_like_a_separator(&line.bytes);
             let framed = after_empty && lines.peek()?.is_none_or(|next| is_field(&next.bytes));
             splits = dated || framed || !mail.open;
-            if dated != framed && mail.open {
+            if !(dated && framed) && mail.open {
                 take(place(&mail, &line), Found::Suspicious)?;
             }
         }

@@ -3,7 +3,7 @@
 use std::io::{Cursor, Write};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::limits;
 use super::{analyse, anomaly, input, mbox, try_run};
@@ -50,7 +50,7 @@ fn quick(work: impl FnOnce()) {
     let start = Instant::now();
     work();
     assert!(
-        start.elapsed() < Duration::from_mins(1),
+        start.elapsed() < Duration::from_secs(30),
         "{:?}",
         start.elapsed()
     );
@@ -88,7 +88,37 @@ fn mime_bombs_are_limits() {
             code(&mail("Content-Type: multipart/mixed; boundary=b\n", &body)),
             "mime_work"
         );
+        // A boundary that fits almost everywhere is compared everywhere.
+        let dashes = "-".repeat(1 << 20);
+        let header = format!(
+            "Content-Type: multipart/mixed; boundary=\"{}x\"\n",
+            &dashes[..100_000]
+        );
+        assert_eq!(code(&mail(&header, &dashes)), "mime_work");
     });
+}
+
+#[test]
+fn fields_that_go_on_and_on_take_linear_time() {
+    quick(|| {
+        // Each line is a field of its own and goes on with all those before it.
+        let fields = " Content-Type: text/plain\n".repeat(80_000);
+        let body = format!("x\n{fields} Content-Type: message/rfc822\n\nx\n");
+        let output = analyse("mbox", &mbox(&[mail("", &body).as_str(), GOOD]));
+        assert_eq!(output["corpus"]["parsed"], 2, "{}", output["corpus"]);
+    });
+}
+
+#[test]
+fn boundaries_are_found_however_far_into_a_field() {
+    // More than a header may hold, in a field of a part; then too many parts by the boundary at its end.
+    let far = format!(
+        "--b\nContent-Type: multipart/mixed;\n{} boundary=far\n\n{}",
+        " x=y;\n".repeat(60_000),
+        "--far\n\nx\n".repeat(2_100)
+    );
+    let header = "Content-Type: multipart/mixed; boundary=b\n";
+    assert_eq!(code(&mail(header, &far)), "mime_parts");
 }
 
 #[test]
@@ -138,6 +168,7 @@ fn texts_are_cut_at_their_cap_not_refused() {
     let body = "Some words and more. ".repeat(20_000);
     let output = analyse("eml", mail("", &body).as_bytes());
     assert_eq!(anomaly(&output, "truncated_text"), 1);
+    assert_eq!(output["truncated"], true);
     let html = format!("<p>{}</p>", "word ".repeat(1 << 20));
     let output = analyse("eml", mail("Content-Type: text/html\n", &html).as_bytes());
     assert_eq!(anomaly(&output, "truncated_text"), 1);
@@ -223,7 +254,7 @@ fn body_lines_that_begin_with_from() {
     let mut bytes = b"From x@y Mon Nov  2 09:00:00 2026\n".to_vec();
     bytes.extend_from_slice(text.as_bytes());
     let output = analyse("mbox", &bytes);
-    assert_eq!(anomaly(&output, "suspicious_split"), 1, "{output}");
+    assert_eq!(anomaly(&output, "suspicious_split"), 2, "{output}");
     assert_eq!(output["corpus"]["files"], 2);
     assert_eq!(output["corpus"]["failed"][0]["code"], "not_a_message");
     let quiet = analyse("mbox", &mbox(&[text.as_str()]));
@@ -346,30 +377,4 @@ fn one_bad_graph_item_does_not_spoil_the_others() {
         ),
         (&json!(1), &json!(0))
     );
-}
-
-#[test]
-fn nothing_personal_is_in_results_or_errors() {
-    const CANARY: &str = "canary7f3a";
-    let text = format!(
-        "From: {CANARY} <{CANARY}@x.example>\nTo: {CANARY}2@{CANARY}.example\nSubject: {CANARY}\nMessage-ID: <{CANARY}@x>\nDate: Mon, 2 Nov 2026 08:00:00 +0000\n\n{CANARY} wrote this.\n"
-    );
-    let output = analyse("eml", text.as_bytes());
-    let summary = (crate::find("email_analysis").unwrap().summary)(&output);
-    assert!(!output.to_string().contains(CANARY) && !summary.contains(CANARY));
-    let json = json!([{"subject": {CANARY: CANARY}, "from": CANARY}]).to_string();
-    for (kind, bytes) in [
-        ("eml", CANARY.as_bytes()),
-        ("mbox", CANARY.as_bytes()),
-        ("maildir_zip", CANARY.as_bytes()),
-        ("graph_json", json.as_bytes()),
-    ] {
-        let error = try_run(&input(kind, bytes)).unwrap_err();
-        assert!(!format!("{error} {error:?}").contains(CANARY), "{error}");
-    }
-    let mut wrong: Value = input("eml", text.as_bytes());
-    wrong["owner_addresses"] = json!([CANARY]);
-    wrong["aliases"] = json!({CANARY: [CANARY]});
-    let error = try_run(&wrong).unwrap_err();
-    assert!(!format!("{error} {error:?}").contains(CANARY), "{error}");
 }

