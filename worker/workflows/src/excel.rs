@@ -41,6 +41,8 @@ mod validation;
 
 #[cfg(test)]
 mod handmade;
+#[cfg(test)]
+mod tests;
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
