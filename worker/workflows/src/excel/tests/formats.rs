@@ -82,7 +82,7 @@ fn every_format_gives_the_same_table() {
             json!({"cell": "Grants!R8C3", "value_kind": "error"}),
             "{format}"
         );
-        if format == "xlsx" || format == "xls" {
+        if format != "ods" {
             assert_eq!(sheets[0]["merged"], json!(["I1:J2"]), "{format}");
         }
         let alone = run_with(&bytes, json!({"sheets": ["Behind"], "format": format})).unwrap();
