@@ -165,7 +165,7 @@ fn plain(value: DataRef<'_>, is_1904: bool, gather: &mut Gather<'_>) -> Result<C
         DataRef::DateTime(x) => dates::of_serial(x.as_f64(), is_1904),
         DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => {
             match dates::of_text(&text, None) {
-                Some(moment) => Cell::Moment(moment),
+                Some(moment) => Cell::Moment(moment.native()),
                 None => gather.text(&text)?,
             }
         }

@@ -12,9 +12,9 @@ use super::container::Archive;
 /// The member at a path in lower case.
 pub(crate) fn member<'a>(archive: &'a mut Archive<'_>, path: &str) -> Option<impl Read + 'a> {
     let at = (0..archive.len()).find(|&at| {
-        archive
-            .name_for_index(at)
-            .is_some_and(|name| name.is_ok_and(|name| name.replace('\\', "/").to_lowercase() == path))
+        archive.name_for_index(at).is_some_and(|name| {
+            name.is_ok_and(|name| name.replace('\\', "/").to_lowercase() == path)
+        })
     })?;
     archive.by_index(at).ok()
 }

@@ -31,5 +31,9 @@ XLSX.utils.book_append_sheet(book, sheet, "Grants");
 XLSX.utils.book_append_sheet(book, hidden, "Behind");
 book.Workbook = { Sheets: [{ Hidden: 0 }, { Hidden: 1 }] };
 for (const [name, type] of [["table.xlsx", "xlsx"], ["table.xlsb", "xlsb"], ["table.ods", "ods"]]) {
+  if (type === "ods") {
+    // Its writer of ods takes numbers with a date format for numbers, and only days of this kind for dates.
+    for (let i = 0; i < 40; i++) sheet[XLSX.utils.encode_cell({ r: i + 1, c: 4 })] = { t: "d", v: new Date(Date.UTC(2020, 0, 1 + i)) };
+  }
   XLSX.writeFile(book, join(folder, name), { bookType: type, compression: true, bookSST: true });
 }

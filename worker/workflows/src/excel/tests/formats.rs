@@ -76,12 +76,15 @@ fn every_format_gives_the_same_table() {
             );
         }
         let amount = column(&output, "Amount");
-        assert_eq!(amount["native_types"]["error"], 1, "{format}");
-        assert_eq!(
-            amount["exceptions"][0],
-            json!({"cell": "Grants!R8C3", "value_kind": "error"}),
-            "{format}"
-        );
+        // That writer of ods leaves errors, hidden sheets and merged areas out.
+        if format != "ods" {
+            assert_eq!(amount["native_types"]["error"], 1, "{format}");
+            assert_eq!(
+                amount["exceptions"][0],
+                json!({"cell": "Grants!R8C3", "value_kind": "error"}),
+                "{format}"
+            );
+        }
         if format != "ods" {
             assert_eq!(sheets[0]["merged"], json!(["I1:J2"]), "{format}");
         }
