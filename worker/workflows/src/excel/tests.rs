@@ -1,11 +1,11 @@
 //! Whole runs: real workbooks, made ones of every feature, hostile ones, and thousands of damaged ones.
 
+mod canary;
 mod features;
 mod formats;
 mod golden;
 mod hostile;
 mod mutations;
-mod speed;
 
 use std::io::{Cursor, Read, Write};
 

@@ -391,3 +391,21 @@ fn the_cleaned_workbook_is_inert_and_the_same_each_time() {
         .collect();
     assert_eq!(json!(lines), first["records"]);
 }
+
+#[test]
+fn totals_are_kept_apart_by_currency() {
+    let csv = "Name,Amount,Currency\na,0.1,GBP\nb,0.2,EUR\nc,0.2,GBP\nd,5,\n";
+    let output = run(csv.as_bytes());
+    let total = &output["totals"][0];
+    assert_eq!(total["sum_exact"], "5.5");
+    let wanted = json!({
+        "EUR": {"sum": 0.2, "sum_exact": "0.2", "n": 1},
+        "GBP": {"sum": 0.3, "sum_exact": "0.3", "n": 2},
+        "other": {"sum": 5.0, "sum_exact": "5", "n": 1}
+    });
+    assert_eq!(total["by_currency"], wanted);
+    let two = "Name,Amount,Currency,Paid in\na,1,GBP,EUR\nb,2,EUR,EUR\n";
+    let output = run(two.as_bytes());
+    assert!(output["totals"][0]["by_currency"].is_null());
+    assert!(output["null_reasons"]["/totals/*/by_currency"].is_string());
+}

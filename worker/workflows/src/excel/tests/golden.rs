@@ -1,5 +1,6 @@
 //! The facts of two real workbooks, found by openpyxl. WORKFLOWS 6.4.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -25,11 +26,39 @@ pub(super) fn grants(name: &str) -> Option<Vec<u8>> {
     file.map(|file| std::fs::read(file).unwrap())
 }
 
-fn sum(output: &Value, label: &str) -> f64 {
+fn total<'o>(output: &'o Value, label: &str) -> &'o Value {
     let totals = output["totals"].as_array().unwrap();
-    totals.iter().find(|t| t["column"] == label).unwrap()["sum"]
-        .as_f64()
-        .unwrap()
+    totals.iter().find(|t| t["column"] == label).unwrap()
+}
+
+fn sum(output: &Value, label: &str) -> f64 {
+    total(output, label)["sum"].as_f64().unwrap()
+}
+
+fn trimmed(text: &str) -> String {
+    text.trim().to_owned()
+}
+
+/// How many texts are postcodes of the strict pattern.
+fn uk(postcodes: &[Value], prepare: impl Fn(&str) -> String) -> usize {
+    let strict = regex::Regex::new(r"^[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}$").unwrap();
+    let texts = postcodes.iter().filter_map(Value::as_str);
+    texts.filter(|text| strict.is_match(&prepare(text))).count()
+}
+
+/// Recipient ids, those with more than one name, and names with more than one id.
+fn recipients(output: &Value) -> (usize, usize, usize) {
+    let ids = values(output, "Recipient Org:Identifier");
+    let names = values(output, "Recipient Org:Name");
+    let mut by_id: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut by_name: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (id, name) in ids.iter().zip(&names) {
+        by_id.entry(text(id)).or_default().insert(text(name));
+        by_name.entry(text(name)).or_default().insert(text(id));
+    }
+    let several =
+        |all: &BTreeMap<_, BTreeSet<String>>| all.values().filter(|s| s.len() > 1).count();
+    (by_id.len(), several(&by_id), several(&by_name))
 }
 
 /// Every value of the independent extraction that has a column of the same meaning.
@@ -114,6 +143,23 @@ fn abct() {
             .count()
     };
     assert_eq!(untrimmed("Description"), 186);
+    assert_eq!(untrimmed("Website: Project Detail"), 185);
+    assert_eq!(
+        values(&output, "Award Date"),
+        values(&output, "Award Date - website format")
+    );
+    let postcodes = values(&output, "Recipient Org:Postal Code");
+    assert_eq!(
+        (uk(&postcodes, str::to_owned), uk(&postcodes, trimmed)),
+        (753, 757)
+    );
+    assert_eq!(recipients(&output), (322, 33, 6));
+    assert_eq!(
+        total(&output, "Amount Awarded")["by_currency"],
+        json!({"GBP": {"sum": 12_785_625.0, "sum_exact": "12785625", "n": 783}})
+    );
+    let uniqueness = &output["quality"]["uniqueness"];
+    assert_eq!(uniqueness, &json!({"value": 1.0, "num": 783, "den": 783}));
     let json = grants("a001p00000zgyHZAAY.json").unwrap();
     agrees(
         &output,
@@ -132,7 +178,7 @@ fn alwf() {
     let Some(bytes) = grants("a003W000001B7PzQAK.xlsx") else {
         return;
     };
-    let output = run_with(&bytes, json!({})).unwrap();
+    let output = run_with(&bytes, json!({"as_of": "2026-01-01"})).unwrap();
     let sheet = &output["sheets"][0];
     assert_eq!(
         (&sheet["name"], &sheet["used_range"]),
@@ -172,6 +218,27 @@ fn alwf() {
             &postcode["native_types"]["number"]
         ),
         (&json!(462), &json!(12))
+    );
+    assert_eq!(postcode["filled"], 474);
+    let postcodes = values(&output, "Recipient Org:Postal Code");
+    assert_eq!(uk(&postcodes, trimmed), 437);
+    let mut zips: Vec<i64> = postcodes.iter().filter_map(Value::as_i64).collect();
+    zips.sort_unstable();
+    assert_eq!(zips[..6], [0; 6]);
+    let known: BTreeSet<i64> = zips[6..].iter().copied().collect();
+    assert!(known.is_superset(&BTreeSet::from([7_044, 10_023, 10_036, 30_901])));
+    assert_eq!(zips.len(), 12);
+    assert_eq!(
+        column(&output, "Planned Dates:Duration (months)")["filled"],
+        468
+    );
+    let (ids, several_names, _) = recipients(&output);
+    assert_eq!((ids, several_names), (288, 1));
+    let timeliness = &output["quality"]["timeliness"];
+    assert_eq!(
+        (&timeliness["den"], &timeliness["declared"]),
+        (&json!(475), &json!(false)),
+        "by the column \"Last modified\""
     );
     let json = grants("a003W000001B7PzQAK.json").unwrap();
     agrees(
