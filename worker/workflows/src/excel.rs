@@ -1,6 +1,6 @@
 //! Excel processing: workbooks that tenants send, as typed and judged tables.
 //!
-//! The way of a run: `guard`, `container` and `markup` (is it safe to open) -> `read` (cells, by `openxml`, `biff`,
+//! The way of a run: `guard`, `container` and `markup` (is it safe to open) -> `read` (cells, by `openxml`, `xlsb`, `biff`,
 //! `opendocument` or `delimited`, counted by `gather`) -> `header` and `infer` (tables) -> `judge` (`validation` with
 //! `rules`, `quality`, `totals`, `entities`) -> `output`, `records` and `cleaned`. Invariant: no input makes it panic,
 //! allocate without bound or run without end. Deliberately absent: formulas are never evaluated, external links never
@@ -25,10 +25,12 @@ mod input;
 mod judge;
 mod limits;
 mod markup;
+mod number_format;
 mod numbers;
 mod opendocument;
 mod openxml;
 mod output;
+mod packaging;
 mod quality;
 mod read;
 mod records;
@@ -38,9 +40,12 @@ mod table;
 mod texts;
 mod totals;
 mod validation;
+mod xlsb;
 
 #[cfg(test)]
 mod handmade;
+#[cfg(test)]
+mod tests;
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};

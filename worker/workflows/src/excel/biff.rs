@@ -12,7 +12,7 @@ use records::{Record, Records};
 use strings::Segments;
 
 use super::cell::{Cell, CellError};
-use super::gather::{Filling, Gather, number};
+use super::gather::{Filling, Gather};
 use super::guard::refused;
 use super::limits;
 use super::read::Wanted;
@@ -208,17 +208,17 @@ impl Page<'_> {
     }
 }
 
-fn half(data: &[u8], at: usize) -> Option<u16> {
+pub(super) fn half(data: &[u8], at: usize) -> Option<u16> {
     let b = data.get(at..at + 2)?;
     Some(u16::from_le_bytes([b[0], b[1]]))
 }
 
-fn word(data: &[u8], at: usize) -> Option<u32> {
+pub(super) fn word(data: &[u8], at: usize) -> Option<u32> {
     let b = data.get(at..at + 4)?;
     Some(u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
 }
 
-fn float(data: &[u8], at: usize) -> Option<f64> {
+pub(super) fn float(data: &[u8], at: usize) -> Option<f64> {
     let b: [u8; 8] = data.get(at..at + 8)?.try_into().ok()?;
     Some(f64::from_le_bytes(b))
 }
@@ -228,7 +228,7 @@ fn place(data: &[u8]) -> Option<(u64, u64)> {
     Some((u64::from(half(data, 0)?) + 1, u64::from(half(data, 2)?) + 1))
 }
 
-fn flag(value: u8, is_error: bool) -> Cell {
+pub(super) fn flag(value: u8, is_error: bool) -> Cell {
     if is_error {
         Cell::Error(CellError::coded(value))
     } else {
@@ -237,20 +237,11 @@ fn flag(value: u8, is_error: bool) -> Cell {
 }
 
 /// The number of an RK: 30 bits, of an integer or the front of a double, perhaps in hundredths. [MS-XLS] 2.5.218.
-fn unpacked(rk: u32) -> f64 {
+pub(super) fn unpacked(rk: u32) -> f64 {
     let x = if rk & 2 != 0 {
         f64::from(rk.cast_signed() >> 2)
     } else {
         f64::from_bits(u64::from(rk & !3) << 32)
     };
     if rk & 1 != 0 { x / 100.0 } else { x }
-}
-
-/// A number with its format: a date where the format shows one.
-fn shown(x: f64, format: globals::Shown, is_1904: bool) -> Cell {
-    match format {
-        globals::Shown::Number => number(x),
-        globals::Shown::Date => super::dates::of_serial(x, is_1904),
-        globals::Shown::Duration => super::dates::of_duration(x),
-    }
 }

@@ -49,6 +49,14 @@ impl Moment {
     pub(crate) fn day(date: Date) -> Self {
         Self { date, millis: None }
     }
+
+    /// A native date that was written as ISO 8601: at midnight it is a whole day, as serial numbers are.
+    pub(crate) fn native(self) -> Self {
+        Self {
+            millis: self.millis.filter(|&millis| millis > 0),
+            ..self
+        }
+    }
 }
 
 impl std::fmt::Display for Moment {

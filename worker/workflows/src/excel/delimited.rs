@@ -40,7 +40,7 @@ pub(crate) fn read(
     let mut row = u64::from(start > 0);
     loop {
         let from = usize::try_from(reader.position().byte()).unwrap_or(usize::MAX);
-        row += blank_lines(body.as_bytes().get(from..).unwrap_or_default(), from > 0) + 1;
+        row += blank_lines(body.as_bytes(), from) + 1;
         match reader.read_record(&mut record) {
             Ok(true) => {}
             Ok(false) => break,
@@ -54,13 +54,13 @@ pub(crate) fn read(
     Ok(filling.finish())
 }
 
-/// How many blank lines stand at the front, which the reader skips. After a record the reader may have left the second
-/// half of its `\r\n`.
-fn blank_lines(rest: &[u8], after_record: bool) -> u64 {
-    let rest = if after_record {
-        rest.strip_prefix(b"\n").unwrap_or(rest)
-    } else {
-        rest
+/// How many blank lines stand at a place, which the reader skips. After a record it may have left the second half of
+/// that record's `\r\n`.
+fn blank_lines(body: &[u8], from: usize) -> u64 {
+    let (read, rest) = body.split_at(from.min(body.len()));
+    let rest = match rest.strip_prefix(b"\n") {
+        Some(after) if read.last() == Some(&b'\r') => after,
+        _ => rest,
     };
     let line_ends = rest.iter().take_while(|b| matches!(b, b'\r' | b'\n'));
     let (mut lines, mut before) = (0, 0);

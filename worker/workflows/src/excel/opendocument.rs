@@ -305,7 +305,7 @@ fn value(e: &BytesStart<'_>, text: &str, gather: &mut Gather<'_>) -> Result<Cell
         "date" => {
             let written = of("office:date-value");
             match dates::of_text(&written, None) {
-                Some(moment) => Ok(Cell::Moment(moment)),
+                Some(moment) => Ok(Cell::Moment(moment.native())),
                 None => gather.text(&written),
             }
         }

@@ -1,4 +1,4 @@
-//! Reads xlsx and xlsb through calamine's streams of cells.
+//! Reads xlsx through calamine's stream of cells.
 //!
 //! Invariant: never a whole range, whose size the file chooses; every call of the foreign reader is contained.
 //! Deliberately absent: the checks of the container, which came before.
@@ -6,18 +6,18 @@
 use std::collections::BTreeMap;
 use std::io::Cursor;
 
-use calamine::{CellErrorType, DataRef, Reader, SheetType, SheetVisible, Xlsb, Xlsx};
-use quick_xml::events::Event;
+use calamine::{CellErrorType, DataRef, Reader, SheetType, SheetVisible, Xlsx};
 
 use super::cell::{Cell, CellError};
-use super::container::{Archive, Container};
+use super::container::Container;
 use super::dates;
 use super::gather::{Filling, Gather, number};
 use super::guard::{contained, refused};
 use super::limits;
 use super::markup::Seen;
+use super::packaging;
 use super::read::Wanted;
-use super::table::{Format, Sheet};
+use super::table::Sheet;
 use super::texts::TextId;
 use crate::Error;
 
@@ -30,13 +30,6 @@ pub(crate) fn read(
     wanted: &Wanted<'_>,
     gather: &mut Gather<'_>,
 ) -> Result<Vec<Sheet>, Error> {
-    if container.format == Format::Xlsb {
-        let mut book: Xlsb<Bytes<'_>> = opened(bytes)?;
-        let is_1904 = book.has_1904_epoch();
-        return sheets(&list(&book)?, wanted, gather, |name, filling, gather| {
-            binary(&mut book, is_1904, name, filling, gather)
-        });
-    }
     let mut book: Xlsx<Bytes<'_>> = opened(bytes)?;
     let is_1904 = book.has_1904_epoch();
     let paths = paths(bytes, container);
@@ -149,31 +142,6 @@ fn markup(
     }
 }
 
-/// Cells of xlsb.
-fn binary(
-    book: &mut Xlsb<Bytes<'_>>,
-    is_1904: bool,
-    name: &str,
-    filling: &mut Filling,
-    gather: &mut Gather<'_>,
-) -> Result<(), Error> {
-    let mut reader = book
-        .worksheet_cells_reader(name)
-        .map_err(|_| refused("a sheet's part is missing or damaged"))?;
-    let mut before = (0, 0);
-    loop {
-        let Ok(next) = reader.next_cell() else {
-            return Err(unreadable(before));
-        };
-        let Some(found) = next else { return Ok(()) };
-        let (row, column) = found.get_position();
-        let at = (u64::from(row) + 1, u64::from(column) + 1);
-        before = at;
-        let cell = plain(found.get_value().clone(), is_1904, gather)?;
-        filling.put(gather, at, cell)?;
-    }
-}
-
 fn unreadable((row, column): (u64, u64)) -> Error {
     if row == 0 {
         return refused("a sheet is damaged before its first cell");
@@ -197,7 +165,7 @@ fn plain(value: DataRef<'_>, is_1904: bool, gather: &mut Gather<'_>) -> Result<C
         DataRef::DateTime(x) => dates::of_serial(x.as_f64(), is_1904),
         DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => {
             match dates::of_text(&text, None) {
-                Some(moment) => Cell::Moment(moment),
+                Some(moment) => Cell::Moment(moment.native()),
                 None => gather.text(&text)?,
             }
         }
@@ -226,64 +194,9 @@ fn paths(bytes: &[u8], container: &Container) -> BTreeMap<String, String> {
     let Some(main) = main.cloned() else {
         return BTreeMap::new();
     };
-    let folder = &main[..main.len() - "workbook.xml".len()];
-    let relations = format!("{folder}_rels/workbook.xml.rels");
-    let targets: BTreeMap<String, String> =
-        pairs(&mut archive, &relations, "Relationship", ("Id", "Target"))
-            .into_iter()
-            .collect();
-    pairs(&mut archive, &main, "sheet", ("name", "id"))
+    let targets = packaging::targets(&mut archive, &main);
+    packaging::pairs(&mut archive, &main, "sheet", ("name", "id"))
         .into_iter()
-        .filter_map(|(name, id)| {
-            let target = targets.get(&id)?.to_lowercase();
-            let path = match target.strip_prefix('/') {
-                Some(absolute) => absolute.to_owned(),
-                None => format!("{folder}{target}"),
-            };
-            Some((name, path))
-        })
+        .filter_map(|(name, id)| Some((name, targets.get(&id)?.clone())))
         .collect()
-}
-
-/// Two attributes of every element of that name in a member, by their local names.
-fn pairs(
-    archive: &mut Archive<'_>,
-    path: &str,
-    element: &str,
-    names: (&str, &str),
-) -> Vec<(String, String)> {
-    let at = (0..archive.len()).find(|&at| {
-        archive
-            .name_for_index(at)
-            .is_some_and(|name| name.is_ok_and(|name| name.to_lowercase() == path))
-    });
-    let Some(Ok(file)) = at.map(|at| archive.by_index(at)) else {
-        return Vec::new();
-    };
-    let mut xml = quick_xml::Reader::from_reader(std::io::BufReader::new(file));
-    let mut found = Vec::new();
-    let mut buffer = Vec::new();
-    loop {
-        buffer.clear();
-        match xml.read_event_into(&mut buffer) {
-            Ok(Event::Start(e) | Event::Empty(e)) if e.local_name().as_ref() == element => {
-                let value = |wanted: &str| {
-                    e.attributes()
-                        .with_checks(false)
-                        .flatten()
-                        .find(|a| a.key.local_name().as_ref() == wanted)
-                        .and_then(|a| {
-                            a.normalized_value(quick_xml::XmlVersion::Implicit1_0)
-                                .ok()
-                                .map(|v| v.into_owned())
-                        })
-                };
-                if let (Some(first), Some(second)) = (value(names.0), value(names.1)) {
-                    found.push((first, second));
-                }
-            }
-            Ok(Event::Eof) | Err(_) => return found,
-            Ok(_) => {}
-        }
-    }
 }

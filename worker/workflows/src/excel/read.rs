@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::gather::Gather;
 use super::guard::{self, Shape};
 use super::table::{Format, Workbook};
-use super::{compound, container, delimited, opendocument, openxml};
+use super::{compound, container, delimited, opendocument, openxml, xlsb};
 use crate::{Error, Problem, Run};
 
 /// The sheets that the input asks for.
@@ -56,10 +56,10 @@ pub(crate) fn read(
             let container = container::check(bytes, run)?;
             let format = guard::agree(asked, container.format)?;
             run.step(0.1, "reading cells")?;
-            let sheets = if format == Format::Ods {
-                opendocument::read(bytes, wanted, &mut gather)?
-            } else {
-                openxml::read(bytes, &container, wanted, &mut gather)?
+            let sheets = match format {
+                Format::Ods => opendocument::read(bytes, wanted, &mut gather)?,
+                Format::Xlsb => xlsb::read(bytes, wanted, &mut gather)?,
+                _ => openxml::read(bytes, &container, wanted, &mut gather)?,
             };
             (format, sheets)
         }

@@ -76,7 +76,7 @@ impl Typed<'_> {
 }
 
 /// A number of the file: exact, and without `.0` where it is integral.
-fn number(x: f64) -> Value {
+pub(super) fn number(x: f64) -> Value {
     #[expect(
         clippy::cast_possible_truncation,
         reason = "guarded: integral and below 2^53"

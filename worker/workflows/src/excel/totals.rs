@@ -1,8 +1,11 @@
 //! Sums of the numeric columns, and whether rows that claim to be totals are right.
 //!
 //! Sums are exact: each number is the decimal that a person sees. Invariant: only records are summed; what is filled
-//! and no number is counted, not skipped in silence. Deliberately absent: currencies, which are not converted.
+//! and no number is counted, not skipped in silence. Deliberately absent: conversion of currencies.
 
+mod currencies;
+
+use currencies::Currencies;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde_json::{Value, json};
@@ -40,6 +43,12 @@ pub(super) fn fill(workbook: &Workbook, doc: &mut Document) {
             "null where there is no exact sum to compare with",
         );
     }
+    if totals.iter().any(|t: &Value| t["by_currency"].is_null()) {
+        doc.because(
+            "/totals/*/by_currency",
+            "null where a sheet has no column of currencies, or several",
+        );
+    }
     doc.set("totals", totals);
 }
 
@@ -50,7 +59,7 @@ fn is_summed(column: &Column) -> bool {
 }
 
 /// The sums of a column.
-struct Sums {
+struct Sums<'s> {
     /// Of all records; `None` above 28 digits.
     sum: Option<Decimal>,
     numbers: u64,
@@ -58,6 +67,7 @@ struct Sums {
     others: u64,
     errors: u64,
     negative: u64,
+    by_currency: Option<Currencies<'s>>,
     checks: Vec<Check>,
     checks_total: u64,
     wrong: u64,
@@ -80,14 +90,15 @@ impl Check {
     }
 }
 
-impl Sums {
-    fn new(workbook: &Workbook, sheet: &Sheet, column: &Column) -> Self {
+impl<'s> Sums<'s> {
+    fn new(workbook: &Workbook, sheet: &'s Sheet, column: &Column) -> Self {
         let mut sums = Self {
             sum: Some(Decimal::ZERO),
             numbers: 0,
             others: 0,
             errors: 0,
             negative: 0,
+            by_currency: Currencies::of(sheet),
             checks: Vec::new(),
             checks_total: 0,
             wrong: 0,
@@ -96,7 +107,7 @@ impl Sums {
         for row in &sheet.rows {
             let cell = sheet.cell(row, column.at);
             match row.kind {
-                RowKind::Record => sums.record(workbook, cell, &mut block),
+                RowKind::Record => sums.record(workbook, (sheet, row), cell, &mut block),
                 RowKind::Total => sums.total(workbook, row, cell, &mut block),
                 RowKind::Preamble | RowKind::Header | RowKind::Blank | RowKind::RepeatedHeader => {}
             }
@@ -104,9 +115,18 @@ impl Sums {
         sums
     }
 
-    fn record(&mut self, workbook: &Workbook, cell: Cell, block: &mut Option<Decimal>) {
+    fn record(
+        &mut self,
+        workbook: &Workbook,
+        (sheet, row): (&Sheet, &Row),
+        cell: Cell,
+        block: &mut Option<Decimal>,
+    ) {
         if let Some(x) = workbook.number(cell) {
             let exact = exact::decimal(x);
+            if let Some(sums) = &mut self.by_currency {
+                sums.add(workbook, sheet, row, exact);
+            }
             let add = |sum: Option<Decimal>| sum?.checked_add(exact?);
             self.sum = add(self.sum);
             *block = add(*block);
@@ -157,6 +177,7 @@ impl Sums {
             "not_numeric": self.others,
             "errors": self.errors,
             "negative": self.negative,
+            "by_currency": self.by_currency.as_ref().map(Currencies::json),
             "checks": checks,
             "checks_total": self.checks_total,
             "checks_wrong": self.wrong,

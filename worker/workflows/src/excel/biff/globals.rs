@@ -8,18 +8,11 @@ use super::super::cell::Cell;
 use super::super::gather::Gather;
 use super::super::guard::{AT, refused};
 use super::super::limits;
+use super::super::number_format::{self, Shown};
 use super::super::texts::TextId;
 use super::records::{self, Record, Records};
 use super::strings::Segments;
 use crate::Error;
-
-/// How a format shows a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shown {
-    Number,
-    Date,
-    Duration,
-}
 
 /// One sheet of the list.
 #[derive(Debug)]
@@ -64,7 +57,7 @@ impl Globals {
             let data = record.data;
             let read = match record.kind {
                 records::EOF => {
-                    globals.shown = indices.iter().map(|id| shown(*id, &formats)).collect();
+                    globals.shown = indices.iter().map(|id| Shown::of(*id, &formats)).collect();
                     return Ok(globals);
                 }
                 // FILEPASS
@@ -195,57 +188,7 @@ impl Globals {
     /// A number in the cell format of that index.
     pub(super) fn formatted(&self, format: u16, x: f64) -> Cell {
         let format = self.shown.get(usize::from(format)).copied();
-        super::shown(x, format.unwrap_or(Shown::Number), self.is_1904)
-    }
-}
-
-/// What a number format shows; built-in ones by their number (ECMA-376 18.8.30).
-fn shown(id: u16, formats: &BTreeMap<u16, String>) -> Shown {
-    match formats.get(&id) {
-        Some(code) => of_code(code),
-        None => match id {
-            46 => Shown::Duration,
-            14..=22 | 27..=36 | 45 | 47 | 50..=58 => Shown::Date,
-            _ => Shown::Number,
-        },
-    }
-}
-
-/// What a format code shows: a date when letters of dates stand outside of quotes, escapes and brackets.
-fn of_code(code: &str) -> Shown {
-    let mut characters = code.chars();
-    let mut bracket: Option<String> = None;
-    let mut is_date = false;
-    while let Some(c) = characters.next() {
-        match (&mut bracket, c) {
-            (Some(inside), ']') => {
-                let elapsed = inside.to_ascii_lowercase();
-                if !elapsed.is_empty()
-                    && ["h", "m", "s"]
-                        .iter()
-                        .any(|unit| elapsed.replace(unit, "").is_empty())
-                {
-                    return Shown::Duration;
-                }
-                bracket = None;
-            }
-            (Some(inside), _) => inside.push(c),
-            (None, '[') => bracket = Some(String::new()),
-            (None, '"') => {
-                let _ = characters.by_ref().find(|c| *c == '"');
-            }
-            (None, '\\' | '_' | '*') => {
-                let _ = characters.next();
-            }
-            (None, ';') => break,
-            (None, 'd' | 'D' | 'm' | 'M' | 'y' | 'Y' | 'h' | 'H' | 's' | 'S') => is_date = true,
-            _ => {}
-        }
-    }
-    if is_date && !code.eq_ignore_ascii_case("standard") {
-        Shown::Date
-    } else {
-        Shown::Number
+        number_format::cell(x, format.unwrap_or(Shown::Number), self.is_1904)
     }
 }
 
@@ -269,39 +212,5 @@ fn encoding(page: u16) -> &'static Encoding {
         10000 => enc::MACINTOSH,
         10007 => enc::X_MAC_CYRILLIC,
         _ => enc::WINDOWS_1252,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn format_codes_show_dates_or_not() {
-        for code in [
-            "yyyy-mm-dd",
-            "d/m/yy",
-            "[$-809]dd mmmm yyyy;@",
-            "hh:mm",
-            "[Red]h:mm",
-        ] {
-            assert_eq!(of_code(code), Shown::Date, "{code}");
-        }
-        for code in [
-            "General",
-            "0.00E+00",
-            "#,##0 \"days\"",
-            "[Red]0",
-            "0\\d",
-            "0_d",
-            "Standard",
-            "@",
-            "0;\"d\";d",
-        ] {
-            assert_eq!(of_code(code), Shown::Number, "{code}");
-        }
-        for code in ["[h]:mm:ss", "[mm]:ss"] {
-            assert_eq!(of_code(code), Shown::Duration, "{code}");
-        }
     }
 }

@@ -7,6 +7,10 @@
 
 use super::schema::{Field, FieldType, Names, RowRule, Schema, Timeliness};
 
+/// The age in days that rows may have where a schema declares none. The 360Giving standard asks publishers to update at
+/// least once a year.
+pub(super) const YEARLY: u32 = 366;
+
 /// The schema of that name.
 pub(super) fn named(name: &str) -> Option<Schema> {
     (name == "360giving").then(grants)
@@ -173,10 +177,9 @@ fn grants() -> Schema {
                 expr: expr.into(),
             })
             .collect(),
-        // The standard asks publishers to update at least once a year.
         timeliness: Some(Timeliness {
             column: "Last Modified".into(),
-            max_age_days: 366,
+            max_age_days: YEARLY,
         }),
     }
 }

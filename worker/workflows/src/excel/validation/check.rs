@@ -12,7 +12,7 @@ use super::super::rules::{self, Outcome, Value};
 use super::super::table::{Column, LabelDefect, Row, RowKind, Sheet, Workbook};
 use super::cells;
 use super::plan::Plan;
-use super::report::{FieldTally, Place, Report, RuleTally, Tally};
+use super::report::{Age, FieldTally, Place, Report, RuleTally, Tally};
 use super::sheet::{Bound, bound};
 use crate::{Error, Run};
 
@@ -47,15 +47,17 @@ pub(in crate::excel) fn validate(
         ..Report::default()
     };
     let sheets = bound(workbook, plan);
-    report.timely = plan.timeliness.as_ref().map(|_| {
-        if plan.as_of.is_none() {
-            Err("the input has no as_of")
-        } else if sheets.iter().all(|b| b.changed.is_none()) {
-            Err("no column says when a row was last changed")
-        } else {
-            Ok(Tally::default())
-        }
-    });
+    report.age = Age {
+        max_days: most_days(plan),
+        declared: plan.timeliness.is_some(),
+    };
+    report.timely = if sheets.iter().all(|b| b.changed.is_none()) {
+        Err("no column says when a row was last changed")
+    } else if plan.as_of.is_none() {
+        Err("the input has no as_of")
+    } else {
+        Ok(Tally::default())
+    };
     for bound in &sheets {
         let mut check = Check {
             workbook,
@@ -70,6 +72,12 @@ pub(in crate::excel) fn validate(
         check.absent();
     }
     Ok(report)
+}
+
+/// Days that a row may be old.
+fn most_days(plan: &Plan) -> u32 {
+    let declared = plan.timeliness.as_ref();
+    declared.map_or(super::builtin::YEARLY, |&(_, days)| days)
 }
 
 /// What was met before in a sheet.
@@ -345,19 +353,16 @@ impl<'s> Check<'_, 's> {
     }
 
     fn timeliness(&mut self, row: &Row) {
-        let (Some(Ok(tally)), Some((_, most)), Some(as_of), Some(column)) = (
-            &mut self.report.timely,
-            &self.plan.timeliness,
-            self.plan.as_of,
-            self.bound.changed,
-        ) else {
+        let (Ok(tally), Some(as_of), Some(column)) =
+            (&mut self.report.timely, self.plan.as_of, self.bound.changed)
+        else {
             return;
         };
         let changed = self
             .workbook
             .moment(self.bound.sheet.cell(row, column.at), column.day_order);
         let age = changed.map(|moment| (as_of - moment.date).get_days());
-        tally.add(age.is_some_and(|days| days >= 0 && days.unsigned_abs() <= *most));
+        tally.add(age.is_some_and(|days| days >= 0 && days.unsigned_abs() <= most_days(self.plan)));
     }
 }
 

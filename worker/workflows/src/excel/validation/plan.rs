@@ -54,7 +54,7 @@ pub(in crate::excel) struct Plan {
     /// Indices of the fields of the primary key.
     pub(super) key: Vec<usize>,
     pub(super) rules: Vec<PlannedRule>,
-    /// Label of the column of last changes, and how many days old they may be.
+    /// Label of the column of last changes, if the schema names one, and how many days old they may be.
     pub(super) timeliness: Option<(String, u32)>,
     /// Whether a schema was given at all.
     pub(super) declared: bool,

@@ -46,8 +46,16 @@ pub(in crate::excel) struct FieldTally {
     pub(in crate::excel) rows: u64,
 }
 
+/// How old a row may be.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::excel) struct Age {
+    pub(in crate::excel) max_days: u32,
+    /// By the schema; otherwise both the column and the age are taken for granted.
+    pub(in crate::excel) declared: bool,
+}
+
 /// Errors, counts, tallies.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::excel) struct Report {
     pub(in crate::excel) errors: Vec<Value>,
     pub(in crate::excel) counts: BTreeMap<&'static str, u64>,
@@ -64,8 +72,28 @@ pub(in crate::excel) struct Report {
     /// Distinct complete primary keys, and rows.
     pub(in crate::excel) keys: Option<Tally>,
     /// Rows changed recently enough, and rows; `Err` says why there is no such share.
-    pub(in crate::excel) timely: Option<Result<Tally, &'static str>>,
+    pub(in crate::excel) timely: Result<Tally, &'static str>,
+    pub(in crate::excel) age: Age,
     pub(in crate::excel) declared: bool,
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self {
+            errors: Vec::new(),
+            counts: BTreeMap::new(),
+            rules: Vec::new(),
+            fields: Vec::new(),
+            rows: 0,
+            required: Tally::default(),
+            fill: Tally::default(),
+            valid: Tally::default(),
+            keys: None,
+            timely: Err("no row was looked at"),
+            age: Age::default(),
+            declared: false,
+        }
+    }
 }
 
 /// Where an error is.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a binding is made once per sheet; rows are then checked by column numbers alone.
 
-use super::super::table::{Column, Sheet, Workbook};
+use super::super::table::{Column, Kind, Sheet, Workbook};
 use super::plan::Plan;
 
 /// A sheet and its columns by the fields and rules of a plan.
@@ -36,12 +36,39 @@ impl<'s> Bound<'s> {
                 .iter()
                 .map(|r| rule(&r.expression.labels))
                 .collect(),
-            changed: plan
-                .timeliness
-                .as_ref()
-                .and_then(|(label, _)| by_label(label)),
+            changed: match &plan.timeliness {
+                Some((label, _)) => by_label(label),
+                None => changes(sheet),
+            },
         }
     }
+}
+
+/// Labels of columns of last changes, without case, blanks and punctuation.
+const CHANGES: [&str; 10] = [
+    "lastmodified",
+    "lastmodifieddate",
+    "datemodified",
+    "modified",
+    "modifiedat",
+    "lastupdated",
+    "lastupdate",
+    "dateupdated",
+    "updatedat",
+    "lastchanged",
+];
+
+/// The only column of dates that is called like one of last changes.
+fn changes(sheet: &Sheet) -> Option<&Column> {
+    let bare = |label: &str| -> String {
+        let letters = label.chars().filter(|c| c.is_alphanumeric());
+        letters.flat_map(char::to_lowercase).collect()
+    };
+    let is_it = |c: &&Column| {
+        matches!(c.kind, Kind::Date | Kind::DateTime) && CHANGES.contains(&bare(&c.label).as_str())
+    };
+    let mut found = sheet.columns.iter().filter(is_it);
+    found.next().filter(|_| found.next().is_none())
 }
 
 /// The sheets that a plan is about: without a schema all that have columns; with one those that have a column of it,

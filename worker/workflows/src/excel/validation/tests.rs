@@ -265,15 +265,14 @@ fn timeliness_is_a_share_or_a_reason() {
             json!(["x"]),
         ],
     );
-    let tally = report(&schema, &book).timely.unwrap().unwrap();
+    let tally = report(&schema, &book).timely.unwrap();
     assert_eq!((tally.num, tally.den), (2, 5));
     assert!(
         report(&schema, &workbook(&["A"], &[json!(["x"])]))
             .timely
-            .unwrap()
             .is_err()
     );
-    assert!(report(&json!(null), &book).timely.is_none());
+    assert!(report(&json!(null), &book).timely.is_err());
 }
 
 #[test]
@@ -294,4 +293,30 @@ fn without_a_schema_shape_and_errors_are_judged() {
         ],
     );
     assert_eq!((report.fill.num, report.fill.den), (2, 4));
+}
+
+#[test]
+fn without_a_schema_the_column_of_last_changes_is_known_by_its_name() {
+    let rows = [
+        json!(["x", "2027-03-31"]),
+        json!(["x", "2026-03-01"]),
+        json!(["x"]),
+    ];
+    let typed = |label: &str| {
+        let mut book = workbook(&["A", label], &rows);
+        book.sheets[0].columns[1].kind = super::super::table::Kind::Date;
+        report(&json!(null), &book)
+    };
+    for label in ["Last Modified", "dateModified", "last_updated"] {
+        let report = typed(label);
+        assert_eq!(
+            report.timely.unwrap(),
+            super::Tally { num: 1, den: 3 },
+            "{label}"
+        );
+        assert!(!report.age.declared && report.age.max_days == 366);
+    }
+    assert!(typed("Award Date").timely.is_err());
+    let text = report(&json!(null), &workbook(&["A", "Last Modified"], &rows));
+    assert!(text.timely.is_err(), "a column of texts tells no age");
 }
