@@ -67,7 +67,10 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     async fn submit(&self, submission: Submission) -> Result<Submitted>;
 
     /// Step 4. Takes ready tasks for publication: strict priority, then
-    /// tenants in weighted rotation, then age, within each route's window.
+    /// tenants in weighted rotation, then age, within each route's window. A
+    /// share ([`Take::spare`]) goes to the least urgent priority that has
+    /// something to start, so that urgent work starves nobody; the answer is
+    /// in order of priority all the same.
     /// Nothing while the mode is not running. The same nonce gets the same
     /// tasks again.
     async fn take_ready(&self, take: Take) -> Result<Taken>;

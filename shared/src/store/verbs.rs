@@ -85,6 +85,20 @@ pub struct Take {
     pub deadline: Duration,
 }
 
+impl Take {
+    /// How many of a take belong to the least urgent priority with room and
+    /// ready work, while more urgent ones have work too: a sixteenth, at least
+    /// one. A take of one has nothing to share.
+    #[must_use]
+    pub fn spare(&self) -> u32 {
+        if self.limit < 2 {
+            0
+        } else {
+            (self.limit / 16).max(1)
+        }
+    }
+}
+
 /// A task on its way to the broker.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TakenTask {

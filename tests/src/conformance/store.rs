@@ -62,7 +62,7 @@ macro_rules! store_suite {
             leases: a_finish_before_the_sweep_wins, a_lapsed_token_is_refused,
                 only_lapses_alone_count, after_an_outage_leases_are_extended, a_renewal_extends_and_stores_progress,
                 a_retry_delay_is_waited_for;
-            dispatching: a_nonce_asked_again_takes_nothing_new, priorities_are_strict, windows_hold,
+            dispatching: a_nonce_asked_again_takes_nothing_new, priorities_are_strict, urgent_work_starves_nobody, windows_hold,
                 tenants_and_types_take_turns, a_take_that_lapsed_is_ready_again, published_after_the_claim_is_stale,
                 overdue_slips_are_counted_and_requeued, a_crowded_route_hides_no_other,
                 bundles_count_as_one_slip, nothing_is_taken_while_paused,
