@@ -27,6 +27,7 @@ mod why;
 mod control;
 mod filtered;
 
+mod figures;
 mod probes;
 mod system;
 

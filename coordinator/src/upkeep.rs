@@ -8,9 +8,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use metrics::counter;
 use shared::{
-    model::{Route, TenantId},
+    model::Route,
     store::{
         self,
         verbs::{Overdue, Requeue, Sweep, Swept},
@@ -128,7 +127,6 @@ async fn in_time<T, E>(answer: impl Future<Output = Result<T, E>>) -> Option<T> 
 
 fn tell(swept: &Swept) {
     let lost = u64::from(swept.leases_lapsed) + u64::from(swept.workers_lost);
-    counter!("zerogate_leases_lapsed_total").increment(lost);
     if swept.outage {
         warn!("leases could not be renewed for a while; all are extended once");
     }
@@ -219,8 +217,8 @@ pub(crate) async fn watch_epochs(app: Arc<App>) {
 }
 
 async fn refill(app: &App) -> store::Result<()> {
-    let counts = app.store.counts(&TenantId::default()).await?;
-    let waiting = counts.by_route.into_iter().filter(|(_, n)| n.pending > 0);
+    let totals = app.store.totals().await?;
+    let waiting = totals.by_route.into_iter().filter(|(_, n)| n.pending > 0);
     for ((workflow_type, priority), _) in waiting {
         let route = Route::new(workflow_type, priority);
         if in_time(app.broker.depth(&route)).await == Some(0) {

@@ -21,7 +21,7 @@ use async_trait::async_trait;
 
 use crate::model::{TaskId, TaskView, TenantId};
 
-use query::{Counts, Page, TaskQuery, TypeInfo, WorkerView};
+use query::{Counts, Page, TaskQuery, Totals, TypeInfo, WorkerView};
 use signal::Signals;
 use verbs::{
     Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply, ModeAsked,
@@ -139,6 +139,9 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// The tenant's queue in numbers.
     async fn counts(&self, tenant: &TenantId) -> Result<Counts>;
+
+    /// The whole fleet in numbers, over all tenants; for metrics.
+    async fn totals(&self) -> Result<Totals>;
 
     /// Whether the store answers; for health.
     async fn ping(&self) -> Result<()>;

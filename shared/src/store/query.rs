@@ -1,6 +1,6 @@
 //! What the store shows to those who only look.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -146,6 +146,35 @@ pub struct Tally {
     pub failed: u64,
     /// Committed since installation.
     pub cancelled: u64,
+}
+
+impl Tally {
+    /// Adds another tally to this one.
+    pub fn add(&mut self, other: &Self) {
+        self.pending += other.pending;
+        self.running += other.running;
+        self.completed += other.completed;
+        self.failed += other.failed;
+        self.cancelled += other.cancelled;
+    }
+}
+
+/// The whole fleet in numbers, over all tenants. What is counted survives
+/// retention, restarts and the end of workers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// By type and priority.
+    pub by_route: BTreeMap<(TypeName, Priority), Tally>,
+    /// Tasks accepted since installation.
+    pub submitted: u64,
+    /// Failed runs after which another attempt followed or will, since
+    /// installation.
+    pub retries: u64,
+    /// Leases that ran out since installation.
+    pub leases_lapsed: u64,
+    /// Learned run time by type: a decayed mean. Absent before the first
+    /// success of that type.
+    pub expected_run: BTreeMap<TypeName, Duration>,
 }
 
 /// Percentiles of a duration, in milliseconds, over the last minutes; all

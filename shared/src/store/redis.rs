@@ -8,6 +8,7 @@
 //!         o:<id>            open parents            queued.n queued.w         per route: tasks, slips
 //!         a:<id>            ended attempts          leases due expires final  by time
 //!         list:<tenant>     by acceptance           count:<tenant>            pending, running, ended
+//!         total             accepted per tenant, retries, lapsed leases
 //!         idem:<tenant>:<k> replies, 24 h           minute:<m>:<tenant>       histograms, 8 min
 //!         workers types     by time, with hashes    mode runtime turn sweep seq takes nonce:<n>
 //! ```
@@ -54,7 +55,7 @@ use crate::model::{TaskId, TaskView, TenantId, WorkerId};
 
 use super::{
     Result, Store,
-    query::{Counts, Page, TaskQuery, TypeInfo, WorkerView},
+    query::{Counts, Page, TaskQuery, Totals, TypeInfo, WorkerView},
     signal::Signals,
     verbs::{
         Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply, ModeAsked,
@@ -204,6 +205,10 @@ impl Store for RedisStore {
 
     async fn counts(&self, tenant: &TenantId) -> Result<Counts> {
         query::counts(&self.link, tenant).await
+    }
+
+    async fn totals(&self) -> Result<Totals> {
+        query::totals(&self.link).await
     }
 
     async fn ping(&self) -> Result<()> {

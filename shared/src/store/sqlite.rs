@@ -72,7 +72,7 @@ use crate::{
 use self::core::Core;
 use super::{
     Error, Result, Store,
-    query::{Counts, Page, TaskQuery, TypeInfo, WorkerView},
+    query::{Counts, Page, TaskQuery, Totals, TypeInfo, WorkerView},
     signal::{Signal, Signals},
     verbs::{
         Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply, ModeAsked,
@@ -318,6 +318,10 @@ impl Store for SqliteStore {
     async fn counts(&self, tenant: &TenantId) -> Result<Counts> {
         let tenant = tenant.clone();
         self.write(move |core| query::counts(core, &tenant)).await
+    }
+
+    async fn totals(&self) -> Result<Totals> {
+        self.write(|core| query::totals(core)).await
     }
 
     async fn ping(&self) -> Result<()> {

@@ -75,7 +75,7 @@ macro_rules! store_suite {
             accepting: a_key_replays_its_answer, a_key_with_another_body_is_refused, nothing_is_stored_of_a_bad_plan,
                 a_stopped_fleet_refuses_and_still_replays, ten_thousand_tasks_fit_one_submission,
                 a_lost_answer_may_be_asked_again;
-            keeping: parents_outlive_their_dependents, counters_are_cumulative, tenants_are_strangers,
+            keeping: parents_outlive_their_dependents, counters_are_cumulative, totals_span_tenants, tenants_are_strangers,
                 the_mode_is_kept_and_told, workers_come_and_go, types_are_announced;
             looking: pages_stay_stable_while_tasks_arrive, filters_select, labels_select, counts_describe_the_queue,
                 signals_arrive, a_view_tells_the_whole_life;

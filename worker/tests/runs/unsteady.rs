@@ -17,7 +17,7 @@ use shared::{
     model::{TaskId, TaskView, TenantId, WorkerId},
     store::{
         Error, Result, Store,
-        query::{Counts, Page, TaskQuery, TypeInfo, WorkerView},
+        query::{Counts, Page, TaskQuery, Totals, TypeInfo, WorkerView},
         signal::Signals,
         verbs::{
             Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply,
@@ -134,6 +134,7 @@ pass_on! {
     task(tenant: &TenantId, id: TaskId) -> Option<TaskView>;
     tasks(query: TaskQuery) -> Page;
     counts(tenant: &TenantId) -> Counts;
+    totals() -> Totals;
     ping() -> ();
     signals() -> Box<dyn Signals>;
 }

@@ -63,6 +63,7 @@ scripts! {
     TASK = Reads [VIEW] "lua/task.lua";
     TASKS = Reads [VIEW] "lua/tasks.lua";
     COUNTS = Reads [] "lua/counts.lua";
+    TOTALS = Reads [] "lua/totals.lua";
 }
 
 fn assemble(kind: Kind, pieces: &[&str]) -> Script {

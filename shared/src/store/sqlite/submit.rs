@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     core::Core,
-    fault,
+    facts, fault,
     records::{self, Record},
     resolve,
     tally::Lane,
@@ -42,6 +42,7 @@ pub(super) fn submit(core: &mut Core, submission: &Submission) -> Result<Submitt
     for task in &submission.tasks {
         store(core, task, &mut family)?;
     }
+    facts::count(&core.db, facts::SUBMITTED, submission.tasks.len())?;
     if let Some(idempotency) = &submission.idempotency {
         keep_key(core, &submission.tenant, idempotency)?;
     }

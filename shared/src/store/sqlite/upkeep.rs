@@ -95,7 +95,9 @@ fn move_all(core: &mut Core, tasks: Vec<Record>, event: TaskEvent) -> Result<u32
 }
 
 fn leases(core: &mut Core, sweep: &Sweep, swept: &mut Swept) -> Result<()> {
-    for mut task in lapsed(core, TaskState::Running, sweep)? {
+    let over = lapsed(core, TaskState::Running, sweep)?;
+    facts::count(&core.db, facts::LEASES_LAPSED, over.len())?;
+    for mut task in over {
         if task.cancel.is_some() {
             report::stop(core, &mut task)?;
             swept.leases_lapsed += 1;

@@ -29,7 +29,7 @@ local QUEUED, QUEUED_N, QUEUED_W = P .. 'queued:', P .. 'queued.n', P .. 'queued
 local TAKEN, TAKEN_N = P .. 'taken', P .. 'taken.n'
 local DUE, LEASES, EXPIRES, FINAL = P .. 'due', P .. 'leases', P .. 'expires', P .. 'final'
 local COUNT, MINUTE, LIST = P .. 'count:', P .. 'minute:', P .. 'list:'
-local MODE, RUNTIME = P .. 'mode', P .. 'runtime'
+local MODE, RUNTIME, TOTAL = P .. 'mode', P .. 'runtime', P .. 'total'
 
 -- A slip is worth this much; each of its n tickets carries an n-th of it.
 local SLIP = 720720

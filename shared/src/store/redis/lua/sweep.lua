@@ -172,6 +172,7 @@ if out == 0 then
   end
 end
 resolve()
+add(TOTAL, 'lapsed', lapsed + lost)
 local expired = expire()
 local reaped = reap_all()
 forget()
