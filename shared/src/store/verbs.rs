@@ -453,6 +453,7 @@ pub struct ModeAsked {
 
 /// The mode of the fleet, and who set it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ModeState {
     /// Which.
     pub mode: Mode,
