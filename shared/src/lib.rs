@@ -2,7 +2,7 @@
 //! outside world stands.
 //!
 //! Read in this order. [`model`] is the language: ids, states, plans; it does
-//! no I/O. [`store`] and [`broker`] are the two seams; each is one trait with
+//! no I/O. [`schema`] checks inputs. [`store`] and [`broker`] are the two seams; each is one trait with
 //! two backends and one conformance suite. [`wire`] is the message between
 //! coordinator and worker. The rest is the ground both roles stand on.
 //!
@@ -10,6 +10,7 @@
 //! configuration comes from.
 
 pub mod model;
+pub mod schema;
 pub mod wire;
 
 pub mod broker;

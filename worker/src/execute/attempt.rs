@@ -13,7 +13,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{classify::Ended, prepare};
 use crate::{
-    handler::{Control, Handler, HandlerError, Run, Tether, Why},
+    handler::{Control, HandlerError, Problem, Run, Tether, Why},
+    registry::Entry,
     service::Core,
 };
 
@@ -24,7 +25,7 @@ const GIVE_BACK_GRACE: Duration = Duration::from_secs(1);
 /// Runs a granted task to one end or another.
 pub(super) async fn attempt(
     core: &Core,
-    handler: &dyn Handler,
+    entry: &Entry,
     granted: &Granted,
     tether: &Arc<Tether>,
 ) -> Ended {
@@ -41,7 +42,8 @@ pub(super) async fn attempt(
         deadline,
         control: Control::new(Arc::clone(tether)),
     };
-    let work = AssertUnwindSafe(validated(handler, run)).catch_unwind();
+    let work =
+        AssertUnwindSafe(validated(entry, run, !granted.spec.reads.is_empty())).catch_unwind();
     tokio::pin!(work);
     tokio::select! {
         biased;
@@ -57,10 +59,21 @@ pub(super) async fn attempt(
     }
 }
 
-async fn validated(handler: &dyn Handler, run: Run) -> Result<Value, HandlerError> {
-    match handler.validate(&run.input) {
-        problems if problems.is_empty() => handler.run(run).await,
-        problems => Err(HandlerError::invalid_inputs(&problems)),
+/// The handler's own check comes first, because it knows its type best; what
+/// parents gave nobody has held against the schema yet.
+async fn validated(entry: &Entry, run: Run, substituted: bool) -> Result<Value, HandlerError> {
+    let mut problems = entry.handler.validate(&run.input);
+    if problems.is_empty() && substituted {
+        let complaints = entry.schema().check(&run.input);
+        problems.extend(complaints.into_iter().map(|complaint| Problem {
+            pointer: complaint.pointer,
+            detail: complaint.detail,
+        }));
+    }
+    if problems.is_empty() {
+        entry.handler.run(run).await
+    } else {
+        Err(HandlerError::invalid_inputs(&problems))
     }
 }
 
