@@ -212,7 +212,7 @@ impl Store for RedisStore {
     }
 
     async fn ping(&self) -> Result<()> {
-        self.link.command(&redis::cmd("PING")).await.map(drop)
+        self.link.ping().await
     }
 
     async fn signals(&self) -> Result<Box<dyn Signals>> {

@@ -28,7 +28,8 @@ const PIPELINE: usize = 1000;
 /// Whether a verb may be asked again when the connection broke under it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeat {
-    /// The second answer is as good as the first.
+    /// The second answer is as good as the first: the same, or one that says
+    /// what the first did (`wrong_state` for a task cancelled by it).
     Safe,
     /// Only if the first question never left.
     Never,
@@ -116,14 +117,24 @@ impl Link {
             }
         });
         match answer.await {
-            Ok(result) => result.map_err(|e| classify(&e)),
+            Ok(result) => result.map_err(|e| classify_running(&e)),
             Err(_) => Err(Error::Unavailable(format!(
                 "redis did not answer within {budget:?}"
             ))),
         }
     }
 
-    /// Sends a plain command.
+    /// Whether the server answers, after a start that succeeded.
+    pub(super) async fn ping(&self) -> Result<()> {
+        let mut manager = self.verbs.0.clone();
+        redis::cmd("PING")
+            .query_async::<Value>(&mut manager)
+            .await
+            .map(drop)
+            .map_err(|e| classify_running(&e))
+    }
+
+    /// Sends a plain command, as a start does: what it may not do is final.
     pub(super) async fn command(&self, command: &redis::Cmd) -> Result<Value> {
         let mut manager = self.verbs.0.clone();
         command
@@ -165,13 +176,30 @@ fn connection_info(url: &str) -> Result<ConnectionInfo> {
     Ok(info.set_tcp_settings(tcp).set_redis_settings(redis))
 }
 
-/// What an error of the client means to the one who asked.
+/// Whether the server refuses who we are, or what we may do.
+pub(super) fn is_refusal(error: &RedisError) -> bool {
+    match error.kind() {
+        ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => true,
+        ErrorKind::Extension => matches!(error.code(), Some("NOAUTH" | "WRONGPASS")),
+        _ => false,
+    }
+}
+
+/// What an error means after a start that succeeded. A password that rotates
+/// is refused for a while, and nothing may be given up for that: somebody is
+/// about to mend it, and work waits as it does for a server that is away.
+pub(super) fn classify_running(error: &RedisError) -> Error {
+    match classify(error) {
+        Error::Unsuitable(reason) if is_refusal(error) => Error::Unavailable(reason),
+        other => other,
+    }
+}
+
+/// What an error of the client means to the one who asked, at a start.
 pub(super) fn classify(error: &RedisError) -> Error {
     let detail = || keys::shorten(error.detail().unwrap_or_else(|| error.category()));
     match error.kind() {
-        ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => {
-            refused(&detail())
-        }
+        _ if is_refusal(error) => refused(&detail()),
         ErrorKind::InvalidClientConfig | ErrorKind::RESP3NotSupported => {
             Error::Unsuitable(format!("redis cannot be used: {}", detail()))
         }
@@ -191,7 +219,6 @@ pub(super) fn classify(error: &RedisError) -> Error {
         ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Error::Corrupt(detail()),
         ErrorKind::Extension => match error.code().unwrap_or_default() {
             "OOM" => Error::Full("redis has reached its maxmemory".into()),
-            "NOAUTH" | "WRONGPASS" => refused(&detail()),
             "WRONGTYPE" => Error::Corrupt(detail()),
             code => Error::Unavailable(format!("{code} {}", detail())),
         },
@@ -236,6 +263,11 @@ mod tests {
         assert!(matches!(classify(&reset), Error::Unavailable(_)));
         let late = RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
         assert!(!is_lost(&late));
+        for code in ["NOAUTH", "WRONGPASS"] {
+            let refused = redis::make_extension_error(code.into(), Some("no".into()));
+            assert!(matches!(classify(&refused), Error::Unsuitable(_)));
+            assert!(matches!(classify_running(&refused), Error::Unavailable(_)));
+        }
         let busy = redis::make_extension_error("BUSY".into(), None);
         assert!(classify(&busy).is_transient());
     }
