@@ -194,6 +194,10 @@ pub struct ParentResult {
 pub enum Claimed {
     /// The lease is held; run it.
     Granted(Box<Granted>),
+    /// The lease is held, but what was asked for cannot be read: stored by a
+    /// newer version, or damaged. The run is to be reported as failed, so that
+    /// the task neither blocks its neighbours nor comes round for ever.
+    Unreadable(String),
     /// It may not start now (paused, or not due): ready or scheduled again.
     Held,
     /// A copy of a slip that was claimed, or of a task that ended: drop it.

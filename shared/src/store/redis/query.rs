@@ -10,6 +10,8 @@ use crate::{
     },
 };
 
+use tracing::error;
+
 use super::{
     codec,
     connection::{Lane, Link, Repeat},
@@ -48,7 +50,13 @@ pub(super) async fn tasks(link: &Link, query: TaskQuery) -> Result<Page> {
         while !items.is_empty() {
             let mut pair = items.items()?;
             let seq = reply::number(&pair.text()?)?;
-            let view = codec::view(pair.value()?)?;
+            let view = match codec::view(pair.value()?) {
+                Ok(view) => view,
+                Err(error) => {
+                    error!(number = seq, %error, "a task is left out of a list");
+                    continue;
+                }
+            };
             if has_labels(&view, &query.labels) {
                 found.push((view, seq));
             }

@@ -53,7 +53,18 @@ fn claimed(ticket: &ClaimTicket, value: Value) -> Result<Claimed> {
             _ => Err(Error::Corrupt("an outcome of a claim".into())),
         };
     }
-    let mut items = Items::of(value)?;
+    granted(ticket, Items::of(value)?).or_else(unreadable)
+}
+
+/// A grant that cannot be read concerns its own task alone.
+fn unreadable(error: Error) -> Result<Claimed> {
+    match error {
+        Error::Corrupt(reason) => Ok(Claimed::Unreadable(reason)),
+        other => Err(other),
+    }
+}
+
+fn granted(ticket: &ClaimTicket, mut items: Items) -> Result<Claimed> {
     let (attempt, failures) = (items.small()?, items.small()?);
     let (spec, input) = codec::parse_payload(items.text()?)?;
     let mut parents = Vec::new();
@@ -163,7 +174,7 @@ pub(super) async fn release(link: &Link, release: Release) -> Result<Vec<bool>> 
     for run in &release.runs {
         ask.arg(run.task.to_string()).arg(run.token.to_string());
     }
-    let answer = link.ask(Lane::Verbs, Repeat::Never, &ask).await?;
+    let answer = link.ask(Lane::Verbs, Repeat::Safe, &ask).await?;
     let letters = letters(answer, release.runs.len())?;
     Ok(letters.chars().map(|letter| letter == 'Y').collect())
 }

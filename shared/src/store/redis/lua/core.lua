@@ -51,6 +51,15 @@ local S, A, Q, N, B, M, MA, V, K, L, W, ST, FA, R = 1, 2, 3, 4, 5, 6, 7, 8, 9, 1
 local NONE = {}
 local records, changed = {}, {}
 
+-- A record that cannot be read counts as none: it must not stop the others of
+-- its batch.
+local function read(id, text)
+  local sound, h = pcall(cmsgpack.unpack, text)
+  if sound and type(h) == 'table' and h[S] and h[Q] then return h end
+  redis.log(redis.LOG_WARNING, 'zero gate: the record of task ' .. id .. ' cannot be read')
+  return NONE
+end
+
 local function fetch(ids)
   for first = 1, #ids, 4000 do
     local last = min(first + 3999, #ids)
@@ -59,7 +68,7 @@ local function fetch(ids)
     for i, text in ipairs(call('MGET', unpack(keys))) do
       local id = ids[first + i - 1]
       if not records[id] then
-        records[id] = text and cmsgpack.unpack(text) or NONE
+        records[id] = text and read(id, text) or NONE
       end
     end
   end
@@ -70,7 +79,7 @@ local function load(id)
   local h = records[id]
   if not h then
     local text = call('GET', T .. id)
-    h = text and cmsgpack.unpack(text) or NONE
+    h = text and read(id, text) or NONE
     records[id] = h
   end
   return h
