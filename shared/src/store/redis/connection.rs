@@ -7,7 +7,11 @@
 //!
 //! Invariant: no user name or password ever stands in an error or a log line.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use redis::{
     Client, ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion, RedisError,
@@ -48,9 +52,63 @@ pub(super) enum Lane {
 #[derive(Clone)]
 pub(super) struct Link {
     client: Client,
-    verbs: (ConnectionManager, Duration),
-    bulk: (ConnectionManager, Duration),
+    verbs: Wire,
+    bulk: Wire,
     base: String,
+}
+
+/// One connection, which reconnects by itself.
+#[derive(Clone)]
+struct Wire {
+    client: Client,
+    config: ConnectionManagerConfig,
+    manager: Arc<Mutex<ConnectionManager>>,
+    timeout: Duration,
+}
+
+impl Wire {
+    async fn open(client: &Client, timeout: Duration) -> Result<Self> {
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(timeout))
+            .set_pipeline_buffer_size(PIPELINE)
+            .set_min_delay(Duration::from_millis(20))
+            .set_max_delay(Duration::from_millis(200))
+            .set_number_of_retries(3);
+        let manager = ConnectionManager::new_with_config(client.clone(), config.clone())
+            .await
+            .map_err(|e| classify(&e))?;
+        Ok(Self {
+            client: client.clone(),
+            config,
+            manager: Arc::new(Mutex::new(manager)),
+            timeout,
+        })
+    }
+
+    fn manager(&self) -> ConnectionManager {
+        self.locked().clone()
+    }
+
+    /// What an error means after a start that succeeded. The crate's manager
+    /// tries again only what broke on the way: a new connection that the
+    /// server itself turned down would be its answer for ever, so another
+    /// manager, which connects when it is used, takes its place.
+    fn failed(&self, error: &RedisError) -> Error {
+        let turned_down = is_refusal(error) || is_full_of_clients(error);
+        if turned_down
+            && let Ok(fresh) =
+                ConnectionManager::new_lazy_with_config(self.client.clone(), self.config.clone())
+        {
+            *self.locked() = fresh;
+        }
+        classify_running(error)
+    }
+
+    fn locked(&self) -> MutexGuard<'_, ConnectionManager> {
+        // A handle is whole after any panic.
+        self.manager.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl fmt::Debug for Link {
@@ -68,22 +126,9 @@ impl Link {
     pub(super) async fn open(options: &Options) -> Result<Self> {
         let info = connection_info(&options.url)?;
         let client = Client::open(info).map_err(|e| classify(&e))?;
-        let lane = async |timeout: Duration| {
-            let config = ConnectionManagerConfig::new()
-                .set_connection_timeout(Some(CONNECT_TIMEOUT))
-                .set_response_timeout(Some(timeout))
-                .set_pipeline_buffer_size(PIPELINE)
-                .set_min_delay(Duration::from_millis(20))
-                .set_max_delay(Duration::from_millis(200))
-                .set_number_of_retries(3);
-            let manager = ConnectionManager::new_with_config(client.clone(), config)
-                .await
-                .map_err(|e| classify(&e))?;
-            Ok::<_, Error>((manager, timeout))
-        };
         Ok(Self {
-            verbs: lane(options.timeout).await?,
-            bulk: lane(options.bulk_timeout).await?,
+            verbs: Wire::open(&client, options.timeout).await?,
+            bulk: Wire::open(&client, options.bulk_timeout).await?,
             base: keys::base(&options.prefix),
             client,
         })
@@ -101,13 +146,13 @@ impl Link {
 
     /// Runs a script. Loads it first where the server does not know it.
     pub(super) async fn ask(&self, lane: Lane, repeat: Repeat, ask: &Ask) -> Result<Value> {
-        let (manager, timeout) = match lane {
+        let wire = match lane {
             Lane::Verbs => &self.verbs,
             Lane::Bulk => &self.bulk,
         };
-        let mut manager = manager.clone();
+        let mut manager = wire.manager();
         // Twice the time of one answer: the second half is for asking again.
-        let budget = *timeout * 2;
+        let budget = wire.timeout * 2;
         let answer = tokio::time::timeout(budget, async {
             match run(&mut manager, ask).await {
                 Err(e) if is_lost(&e) && (repeat == Repeat::Safe || e.is_connection_refusal()) => {
@@ -117,7 +162,7 @@ impl Link {
             }
         });
         match answer.await {
-            Ok(result) => result.map_err(|e| classify_running(&e)),
+            Ok(result) => result.map_err(|e| wire.failed(&e)),
             Err(_) => Err(Error::Unavailable(format!(
                 "redis did not answer within {budget:?}"
             ))),
@@ -126,17 +171,17 @@ impl Link {
 
     /// Whether the server answers, after a start that succeeded.
     pub(super) async fn ping(&self) -> Result<()> {
-        let mut manager = self.verbs.0.clone();
+        let mut manager = self.verbs.manager();
         redis::cmd("PING")
             .query_async::<Value>(&mut manager)
             .await
             .map(drop)
-            .map_err(|e| classify_running(&e))
+            .map_err(|e| self.verbs.failed(&e))
     }
 
     /// Sends a plain command, as a start does: what it may not do is final.
     pub(super) async fn command(&self, command: &redis::Cmd) -> Result<Value> {
-        let mut manager = self.verbs.0.clone();
+        let mut manager = self.verbs.manager();
         command
             .query_async(&mut manager)
             .await
@@ -185,6 +230,17 @@ pub(super) fn is_refusal(error: &RedisError) -> bool {
     }
 }
 
+/// Whether the server turns a new connection down for having too many, which it
+/// says before any command of ours.
+fn is_full_of_clients(error: &RedisError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Server(ServerErrorKind::ResponseError)
+    ) && error
+        .detail()
+        .is_some_and(|detail| detail.contains("max number of clients"))
+}
+
 /// What an error means after a start that succeeded. A password that rotates
 /// is refused for a while, and nothing may be given up for that: somebody is
 /// about to mend it, and work waits as it does for a server that is away.
@@ -203,12 +259,7 @@ pub(super) fn classify(error: &RedisError) -> Error {
         ErrorKind::InvalidClientConfig | ErrorKind::RESP3NotSupported => {
             Error::Unsuitable(format!("redis cannot be used: {}", detail()))
         }
-        // Said in answer to a new connection, before any command of ours.
-        ErrorKind::Server(ServerErrorKind::ResponseError)
-            if detail().contains("max number of clients") =>
-        {
-            Error::Unavailable(detail())
-        }
+        _ if is_full_of_clients(error) => Error::Unavailable(detail()),
         ErrorKind::Server(
             ServerErrorKind::ResponseError
             | ServerErrorKind::ExecAbort
