@@ -159,6 +159,10 @@ pub async fn the_mode_is_kept_and_told(backend: &dyn Backend) {
     let lab = Lab::new(backend).await;
     let before = lab.store.mode().await.expect("mode");
     assert_eq!(before, ModeState::default());
+    let first = lab.mode(Mode::Running).await;
+    assert_eq!((first.changed, first.by.as_str()), (false, "someone"));
+    assert!(first.at > Stamp::default(), "it was asked for just now");
+    assert_eq!(lab.mode(Mode::Running).await, first);
     let mut signals = lab.store.signals().await.expect("signals");
     let set = lab.mode(Mode::Paused).await;
     assert_eq!(
