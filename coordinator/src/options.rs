@@ -54,6 +54,8 @@ pub struct Options {
     pub window_cap: u32,
     /// The largest body of a request, in bytes.
     pub body_limit: usize,
+    /// How long the body of a request may take to arrive.
+    pub body_patience: Duration,
     /// Where `/metrics` comes from.
     pub metrics: Render,
 }
@@ -76,6 +78,8 @@ impl Options {
             window_target: Duration::from_secs(1),
             window_cap: 4096,
             body_limit: 32 * 1024 * 1024,
+            // The largest body over a line of ten megabits.
+            body_patience: Duration::from_secs(30),
             metrics: Render::new(String::new),
         }
     }

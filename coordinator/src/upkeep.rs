@@ -203,8 +203,12 @@ async fn requeue(
 
 /// After every new connection to the broker: whatever was queued on a route
 /// whose queue is empty now is published again, without waiting for its
-/// deadline. A queue that holds something is left to the deadlines, because
-/// only they know how much it should hold.
+/// deadline. A queue that holds something is left to the deadlines, which pass
+/// within `republish_after` (15 s): slips are persistent, so a broker that kept
+/// a queue kept what it had confirmed there, and what a wiped one holds was
+/// published since. How much of that is missing only the sweep can tell,
+/// against what the store believes unclaimed; taking everything back here would
+/// put a copy of every slip that is still there into the broker.
 pub(crate) async fn watch_epochs(app: Arc<App>) {
     let mut seen = 0;
     loop {
