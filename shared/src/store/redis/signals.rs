@@ -70,13 +70,13 @@ enum State {
 pub(super) async fn listen(link: &Link) -> Result<Box<dyn Signals>> {
     let channel = keys::news(link.base());
     let client = link.client().clone();
-    let line = subscribe(client.clone(), channel.clone(), Duration::ZERO)
+    let first = subscribe(client.clone(), channel.clone(), Duration::ZERO)
         .await
         .map_err(|e| classify_running(&e))?;
     Ok(Box::new(Listener {
         client,
         channel,
-        state: State::Listening(Box::new(line)),
+        state: State::Listening(Box::new(first)),
         heard: VecDeque::new(),
         pause: FIRST_PAUSE,
         quiet_until: Instant::now() + SILENCE,

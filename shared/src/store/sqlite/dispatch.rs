@@ -93,14 +93,14 @@ fn select(core: &mut Core, take: &Take) -> Result<Vec<Record>> {
 /// What is reserved for the least urgent priority that has something to start,
 /// while a more urgent one has work.
 fn spare(core: &mut Core, take: &Take) -> Result<(Option<Priority>, Vec<Record>)> {
-    let share = usize::try_from(take.spare()).unwrap_or(usize::MAX);
+    let limit = usize::try_from(take.spare()).unwrap_or(usize::MAX);
     let mut spare = Vec::new();
     for (place, priority) in Priority::ALL.into_iter().enumerate().rev() {
         let mut above = Priority::ALL[..place].iter();
-        if share == 0 || !above.any(|above| !lines(core, *above, &take.windows).is_empty()) {
+        if limit == 0 || !above.any(|above| !lines(core, *above, &take.windows).is_empty()) {
             break;
         }
-        fill(core, take, priority, &mut spare, share)?;
+        fill(core, take, priority, &mut spare, limit)?;
         if !spare.is_empty() {
             return Ok((Some(priority), spare));
         }
