@@ -8,7 +8,7 @@
 //! decided in `submit`, what is possible in the store.
 //!
 //! Deliberately absent until their issues: credentials (see
-//! [`frame::tenant_of`]), quotas, events, files.
+//! [`frame::tenant_of`]), quotas, events.
 
 mod frame;
 mod problem;
@@ -16,6 +16,7 @@ mod problem;
 mod body;
 mod query;
 
+mod files;
 mod intake;
 mod submission;
 
@@ -45,6 +46,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .merge(workflows())
         .merge(workers())
+        .merge(kept_files())
         .route("/metrics", get(probes::metrics_text))
         .route("/livez", get(probes::live))
         .route("/readyz", get(probes::ready))
@@ -84,5 +86,12 @@ fn workers() -> Router<Arc<App>> {
     Router::new()
         .route("/api/workers", get(system::workers))
         .route("/api/workers/{worker_id}", get(system::worker))
+        .route_layer(middleware::from_fn(query::none))
+}
+
+fn kept_files() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/files", post(files::upload))
+        .route("/api/files/{file_id}", get(files::download))
         .route_layer(middleware::from_fn(query::none))
 }

@@ -56,6 +56,17 @@ pub struct Options {
     pub body_limit: usize,
     /// How long the body of a request may take to arrive.
     pub body_patience: Duration,
+    /// The largest file, in bytes.
+    pub file_limit: usize,
+    /// How long we wait for the bytes of a file, in all.
+    pub file_patience: Duration,
+    /// How long a file is kept that no task refers to.
+    pub file_retention: Duration,
+    /// How often blobs that nobody needs are looked for.
+    pub collect_every: Duration,
+    /// Blobs younger than this are left alone: what needs them may be about to
+    /// be recorded.
+    pub blob_age: Duration,
     /// Where `/metrics` comes from.
     pub metrics: Render,
 }
@@ -80,6 +91,12 @@ impl Options {
             body_limit: 32 * 1024 * 1024,
             // The largest body over a line of ten megabits.
             body_patience: Duration::from_secs(30),
+            file_limit: 64 * 1024 * 1024,
+            // Twice the largest body, so twice its time.
+            file_patience: Duration::from_mins(1),
+            file_retention: Duration::from_hours(24),
+            collect_every: Duration::from_mins(10),
+            blob_age: Duration::from_hours(1),
             metrics: Render::new(String::new),
         }
     }

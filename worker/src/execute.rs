@@ -18,7 +18,7 @@ use std::time::Duration;
 use shared::{
     broker::Delivery,
     fault::{self, Point},
-    model::{ErrorCode, Nonce, TaskError, TypeName},
+    model::{ErrorCode, Nonce, TaskError, TenantId, TypeName},
     store::verbs::{ClaimTicket, Claimed, Granted, Outcome, Report, RunRef},
     wire::Ticket,
 };
@@ -113,7 +113,7 @@ async fn claim(core: &Core, fetched: Fetched) -> Option<Leased> {
             Claimed::Granted(granted) => runs.push(ready(core, ticket, granted, asked)),
             Claimed::Unreadable(reason) => {
                 error!(task_id = %ticket.task, reason, "the task cannot be read; its run fails");
-                unreadable.push(failed(ticket, &reason));
+                unreadable.push(failed(ticket, &delivery.slip.tenant, &reason));
             }
             Claimed::Held => debug!(task_id = %ticket.task, "the task may not start now"),
             Claimed::Stale => {
@@ -138,12 +138,13 @@ async fn claim(core: &Core, fetched: Fetched) -> Option<Leased> {
 
 /// The report of a run that never began, because its task cannot be read here.
 /// A worker of a newer version may read it at the next attempt.
-fn failed(ticket: &ClaimTicket, reason: &str) -> Report {
+fn failed(ticket: &ClaimTicket, tenant: &TenantId, reason: &str) -> Report {
     Report {
         run: RunRef {
             task: ticket.task,
             token: ticket.token,
         },
+        tenant: tenant.clone(),
         outcome: Outcome::Failed {
             error: TaskError::new(
                 ErrorCode::Internal,
@@ -152,6 +153,7 @@ fn failed(ticket: &ClaimTicket, reason: &str) -> Report {
             retry_in: UNREADABLE_PAUSE,
         },
         ran_for: Duration::ZERO,
+        files: Vec::new(),
     }
 }
 

@@ -79,10 +79,7 @@ impl Body {
         };
         let Some(bytes) = bytes else {
             if !asks {
-                // In time or not: the answer is the same.
-                tokio::time::timeout(patience, drain(&mut chunks, limit))
-                    .await
-                    .ok();
+                drain(&mut chunks, limit, patience).await;
             }
             return Err(too_large(limit));
         };
@@ -180,14 +177,18 @@ async fn whole(
 
 /// Reads a body that will be refused, within reason, because many clients look
 /// for the answer only after they have sent everything.
-async fn drain(chunks: &mut BodyDataStream, limit: usize) {
-    let mut rest = limit.saturating_mul(2);
-    while let Some(Ok(chunk)) = chunks.next().await {
-        rest = rest.saturating_sub(chunk.len());
-        if rest == 0 {
-            return;
+pub(super) async fn drain(chunks: &mut BodyDataStream, limit: usize, patience: Duration) {
+    let all = async {
+        let mut rest = limit.saturating_mul(2);
+        while let Some(Ok(chunk)) = chunks.next().await {
+            rest = rest.saturating_sub(chunk.len());
+            if rest == 0 {
+                return;
+            }
         }
-    }
+    };
+    // In time or not: the answer is the same.
+    tokio::time::timeout(patience, all).await.ok();
 }
 
 /// Runs work on a thread of its own if it is about a large body.

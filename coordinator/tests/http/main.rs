@@ -20,6 +20,7 @@ mod changing;
 mod looking;
 
 mod dispatching;
+mod files;
 
 use serde_json::{Value, json};
 

@@ -76,10 +76,10 @@ async fn every_error_is_a_problem_document() {
 }
 
 /// Sends a request whose body begins and never ends; the answer.
-fn trickle(address: std::net::SocketAddr, announced: usize) -> String {
+fn trickle(address: std::net::SocketAddr, path: &str, announced: usize) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     let head = format!(
-        "POST {SUBMIT} HTTP/1.1\r\nhost: stage\r\ncontent-type: application/json\r\n\
+        "POST {path} HTTP/1.1\r\nhost: stage\r\ncontent-type: application/json\r\n\
          content-length: {announced}\r\nconnection: close\r\n\r\n{{"
     );
     stream.write_all(head.as_bytes()).unwrap();
@@ -94,10 +94,20 @@ fn trickle(address: std::net::SocketAddr, announced: usize) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_does_not_arrive_is_not_waited_for() {
     let patience = Duration::from_millis(100);
-    let stage = Stage::with(|options| options.body_patience = patience).await;
+    let stage = Stage::with(|options| {
+        options.body_patience = patience;
+        options.file_patience = patience;
+        options.file_limit = 1 << 20;
+    })
+    .await;
     let address = stage.address();
-    for (announced, status) in [(1000, "408"), (2 << 20, "413")] {
-        let answer = tokio::task::spawn_blocking(move || trickle(address, announced));
+    for (path, announced, status) in [
+        (SUBMIT, 1000, "408"),
+        (SUBMIT, 2 << 20, "413"),
+        ("/api/files", 1000, "408"),
+        ("/api/files", 2 << 20, "413"),
+    ] {
+        let answer = tokio::task::spawn_blocking(move || trickle(address, path, announced));
         let answer = answer.await.unwrap();
         assert!(
             answer.starts_with(&format!("HTTP/1.1 {status} ")),
@@ -105,6 +115,7 @@ async fn a_body_that_does_not_arrive_is_not_waited_for() {
         );
         assert!(answer.contains("application/problem+json"), "{answer}");
     }
+    assert!(stage.blobs().is_empty(), "{:?}", stage.blobs());
     assert_eq!(stage.post(SUBMIT, &echo(json!({}))).await.status, 202);
 }
 
@@ -127,6 +138,8 @@ async fn no_route_of_the_api_overlooks_a_parameter() {
         ("POST", "/api/workflows/emergency/pause".to_owned()),
         ("GET", "/api/workers".to_owned()),
         ("GET", "/api/workers/nobody".to_owned()),
+        ("POST", "/api/files".to_owned()),
+        ("GET", format!("/api/files/f-{}", "0".repeat(64))),
         ("POST", SUBMIT.to_owned()),
         ("POST", BULK.to_owned()),
     ] {

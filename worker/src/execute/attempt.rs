@@ -4,15 +4,16 @@
 //! was asked to stop; a handler that goes on is left behind, and its threads
 //! stay counted.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use serde_json::Value;
-use shared::store::verbs::Granted;
+use shared::store::{large, verbs::Granted};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{classify::Ended, prepare};
 use crate::{
+    files::{Carrier, RunFiles},
     handler::{Control, HandlerError, Problem, Run, Tether, Why},
     registry::Entry,
     service::Core,
@@ -29,10 +30,18 @@ pub(super) async fn attempt(
     granted: &Granted,
     tether: &Arc<Tether>,
 ) -> Ended {
+    let Some(granted) = recalled(core, granted, tether).await else {
+        return Ended::Left;
+    };
+    let granted = granted.as_ref();
     let input = match prepare::input(granted) {
         Ok(input) => input,
         Err(error) => return Ended::Unusable(error),
     };
+    let mut means = core.means.clone();
+    let carrier = Carrier::new(&core.depot, &granted.spec.tenant, tether);
+    means.courier = Some(Arc::new(carrier));
+    let files = Arc::new(RunFiles::new(means.clone()));
     let deadline = Instant::now() + Duration::from_millis(granted.spec.timeout_ms);
     let run = Run {
         input,
@@ -41,9 +50,11 @@ pub(super) async fn attempt(
         correlation_id: granted.spec.correlation_id.clone(),
         deadline,
         control: Control::new(Arc::clone(tether)),
+        means: Some(means),
+        files: Some(Arc::clone(&files)),
     };
-    let work =
-        AssertUnwindSafe(validated(entry, run, !granted.spec.reads.is_empty())).catch_unwind();
+    let substituted = !granted.spec.reads.is_empty();
+    let work = AssertUnwindSafe(validated(entry, run, substituted, &files)).catch_unwind();
     tokio::pin!(work);
     tokio::select! {
         biased;
@@ -59,9 +70,38 @@ pub(super) async fn attempt(
     }
 }
 
+/// The grant with the large texts that lie elsewhere; `None` if the run is
+/// asked to stop before they are here. The blob store away is not the task's
+/// fault: its time does not run yet.
+async fn recalled<'a>(
+    core: &Core,
+    granted: &'a Granted,
+    tether: &Tether,
+) -> Option<Cow<'a, Granted>> {
+    let mut texts = granted.parents.iter().filter_map(|p| p.result.as_ref());
+    if !large::is_mark(&granted.input) && !texts.any(large::is_mark) {
+        return Some(Cow::Borrowed(granted));
+    }
+    tokio::select! {
+        biased;
+        () = tether.stopped() => None,
+        whole = core.ledger.recall(granted) => Some(match whole {
+            Some(whole) => Cow::Owned(*whole),
+            // Refused for good: what is missing is said when the input is read.
+            None => Cow::Borrowed(granted),
+        }),
+    }
+}
+
 /// The handler's own check comes first, because it knows its type best; what
-/// parents gave nobody has held against the schema yet.
-async fn validated(entry: &Entry, run: Run, substituted: bool) -> Result<Value, HandlerError> {
+/// parents gave nobody has held against the schema yet. What the run made is
+/// kept before its result is told.
+async fn validated(
+    entry: &Entry,
+    run: Run,
+    substituted: bool,
+    files: &RunFiles,
+) -> Result<Value, HandlerError> {
     let mut problems = entry.handler.validate(&run.input);
     if problems.is_empty() && substituted {
         let complaints = entry.schema().check(&run.input);
@@ -70,11 +110,12 @@ async fn validated(entry: &Entry, run: Run, substituted: bool) -> Result<Value, 
             detail: complaint.detail,
         }));
     }
-    if problems.is_empty() {
-        entry.handler.run(run).await
-    } else {
-        Err(HandlerError::invalid_inputs(&problems))
+    if !problems.is_empty() {
+        return Err(HandlerError::invalid_inputs(&problems));
     }
+    let result = entry.handler.run(run).await?;
+    files.deliver().await?;
+    Ok(result)
 }
 
 /// Waits for the threads of a run that came to its end, at most the grace;

@@ -32,6 +32,19 @@ impl Category {
     }
 }
 
+/// What one run of a type that parses foreign bytes may use at most. Such a type runs in a child process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Address space in bytes.
+    pub memory_bytes: u64,
+    /// Processor time in seconds.
+    pub cpu_seconds: u64,
+    /// Seconds by the clock on the wall.
+    pub wall_seconds: u64,
+    /// Bytes of the result and of each file it makes.
+    pub output_bytes: u64,
+}
+
 /// One workflow type: what it is called, what it takes, what it does.
 #[derive(Debug, Clone, Copy)]
 pub struct WorkflowType {
@@ -53,6 +66,8 @@ pub struct WorkflowType {
     pub defaults: fn() -> Value,
     /// A small valid input.
     pub example: fn() -> Value,
+    /// For types that parse foreign bytes: what a run may use. Others run inside the worker's own process.
+    pub isolated: Option<Bounds>,
     /// The work itself: input to output.
     pub run: fn(&Value, &Run<'_>) -> Result<Value, Error>,
     /// A few sentences and a small table about an output, for a programme officer.
@@ -70,6 +85,7 @@ static TYPES: [WorkflowType; 2] = [
         input_schema: grant::input_schema,
         defaults: grant::defaults,
         example: grant::example,
+        isolated: None,
         run: grant::run,
         summary: grant::summary,
     },
@@ -83,6 +99,7 @@ static TYPES: [WorkflowType; 2] = [
         input_schema: relationship::input_schema,
         defaults: relationship::defaults,
         example: relationship::example,
+        isolated: None,
         run: relationship::run,
         summary: relationship::summary,
     },

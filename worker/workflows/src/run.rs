@@ -1,9 +1,10 @@
 //! What a run may use from outside its input: a stop request, a place for progress, one decision.
 //!
-//! Nothing here changes a result's bytes except `advanced`, which the output records. Deliberately absent: deadlines
+//! Nothing here changes a result's bytes except `advanced`, which the output records, the contents of files, and the
+//! tenant's contact key. Deliberately absent: deadlines
 //! and clocks; whoever calls decides when to stop.
 
-use crate::Error;
+use crate::{Error, Files, files::NoFiles};
 
 /// The surroundings of one run.
 #[derive(Clone, Copy)]
@@ -14,16 +15,22 @@ pub struct Run<'a> {
     pub progress: &'a (dyn Fn(f64, &str) + Sync),
     /// Whether the expensive optional parts (feature `advanced_analytics`) are computed.
     pub advanced: bool,
+    /// Where the files of the input are, and those of the result go.
+    pub files: &'a dyn Files,
+    /// The tenant's secret by which people are named in results: HMAC-SHA-256 of an address under this key.
+    pub contact_key: &'a [u8; 32],
 }
 
 impl Run<'_> {
-    /// A run that nobody stops or watches, with all optional parts.
+    /// A run that nobody stops or watches, with all optional parts, no files and an open contact key: for tests.
     #[must_use]
     pub fn unattended() -> Run<'static> {
         Run {
             stop: &never,
             progress: &ignore,
             advanced: true,
+            files: &NoFiles,
+            contact_key: &[0; 32],
         }
     }
 

@@ -226,6 +226,7 @@ mod tests {
                 id: TaskId::mint(0, SystemClock.now(), &mut rand::rng()),
                 spec: serde_json::from_value(spec.clone()).unwrap(),
                 input: Json::from_text("{}".into()),
+                files: Vec::new(),
             })
             .collect();
         let ids = [tasks[0].id, tasks[1].id];

@@ -45,6 +45,8 @@ pub struct Swept {
     pub expired: u32,
     /// Tasks that were removed.
     pub reaped: u32,
+    /// Files that nobody referred to for as long as they were to be kept.
+    pub files_expired: u32,
     /// Leases were extended because nobody could have renewed them.
     pub outage: bool,
     /// Routes with overdue slips.

@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use crate::model::{
-    AttemptToken, Json, Progress, Route, TaskError, TaskId, TaskSpec, TaskState, WorkerId,
+    AttemptToken, FileId, Json, Progress, Route, TaskError, TaskId, TaskSpec, TaskState, TenantId,
+    WorkerId,
 };
 
 /// One ticket to be claimed.
@@ -133,10 +134,15 @@ pub enum Outcome {
 pub struct Report {
     /// Which run.
     pub run: RunRef,
+    /// Whose task it is.
+    pub tenant: TenantId,
     /// How it ended.
     pub outcome: Outcome,
     /// How long the handler ran.
     pub ran_for: Duration,
+    /// The files that a completed run made, already put: the task refers to
+    /// them from now on. One that is unknown is passed over.
+    pub files: Vec<FileId>,
 }
 
 /// Reports the ends of runs.

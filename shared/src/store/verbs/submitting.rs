@@ -2,7 +2,7 @@
 //!
 //! Invariant: plain data.
 
-use crate::model::{Json, TaskId, TaskSpec, TenantId};
+use crate::model::{FileId, Json, TaskId, TaskSpec, TenantId};
 
 /// One task of a submission.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +13,8 @@ pub struct NewTask {
     pub spec: TaskSpec,
     /// The handler's input, references by task id.
     pub input: Json,
+    /// The files that the input refers to, without repeats.
+    pub files: Vec<FileId>,
 }
 
 /// A request that may be repeated under the same key.
@@ -50,6 +52,10 @@ pub enum Submitted {
     /// These tasks name parents that are unknown to this tenant: pairs of the
     /// task's place in the submission and the parent. Nothing stored.
     UnknownParents(Vec<(usize, TaskId)>),
+    /// These tasks refer to files that are unknown to this tenant: pairs of
+    /// the task's place in the submission and the file. Nothing stored. Told
+    /// only where all parents are known.
+    UnknownFiles(Vec<(usize, FileId)>),
     /// The fleet is stopped. Nothing stored.
     Stopped,
 }
