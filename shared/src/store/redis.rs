@@ -1,17 +1,19 @@
 //! The production backend: one script per verb, all state in Redis.
 //!
 //! ```text
-//! zg:{00}:t:<id>            record of a task        ready:<rank:type:tenant>  by age
-//!         p:<id>            specification, input    ready.index:<rank>        non-empty ones
-//!         r:<id>            result                  taken  taken.n            by deadline; per route
-//!         u:<id> d:<id>     parents, dependents     queued:<rank:type>        by deadline
-//!         o:<id>            open parents            queued.n queued.w         per route: tasks, slips
-//!         a:<id>            ended attempts          leases due expires final  by time
-//!         list:<tenant>     by acceptance           count:<tenant>            pending, running, ended
-//!         total             accepted per tenant, retries, lapsed leases
-//!         idem:<tenant>:<k> replies, 24 h           minute:<m>:<tenant>       histograms, 8 min
+//! zg:{00}:t p r             by id: record; specification and input; result
+//!         u:<id> d:<id>     parents, dependents     ready:<rank:type:tenant>  by age
+//!         o:<id>            open parents            ready.index:<rank>        non-empty ones
+//!         a:<id>            ended attempts          taken leases              bands by deadline
+//!         taken:<n> .open   a band's ids; how many  leases:<n> .open          likewise
+//!         taken.n           per route: tasks        queued:<rank:type>        by deadline
+//!         due expires       by time                 queued.n queued.w         per route: tasks, slips
+//!         final             list, by time           count:<tenant>            pending, running, ended
+//!         list:<tenant>     by acceptance           minute:<m>:<tenant>       histograms, 8 min
 //!         f:<tenant>:<hash> record of a file        fr:<id>  fk:<tenant>  fx  files of a task; keys; unused
-//!         workers types     by time, with hashes    mode runtime turn sweep seq takes nonce:<n>
+//!         idem:<tenant>:<k> replies, 24 h           mode runtime turn sweep seq takes bands nonce:<n>
+//!         workers types     by time, with hashes    layout blobs.mark         number of this layout; mark
+//!         total             accepted per tenant, retries, lapsed leases
 //! ```
 //!
 //! Read in this order: `scripts` and `lua/core.lua`, `index.lua`, `life.lua`

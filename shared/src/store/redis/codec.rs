@@ -5,7 +5,7 @@
 //! [`Error::Corrupt`], never a panic. Lua reads none of these texts.
 
 use redis::Value;
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 
 use crate::{
     model::{
@@ -71,42 +71,42 @@ fn parse_spec(text: &str) -> Result<TaskSpec> {
     })
 }
 
-/// A value of a record, or `false` where there is none: Lua's lists have no
-/// holes.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Slot<T> {
-    Value(T),
-    Nothing(IgnoredAny),
-}
+/// Takes a record apart from the front; every part is little-endian.
+struct Parts<'a>(&'a [u8]);
 
-impl<T> Slot<T> {
-    fn value(self) -> Option<T> {
-        match self {
-            Self::Value(value) => Some(value),
-            Self::Nothing(_) => None,
-        }
+impl<'a> Parts<'a> {
+    fn bytes(&mut self, n: usize) -> Option<&'a [u8]> {
+        let (part, rest) = self.0.split_at_checked(n)?;
+        self.0 = rest;
+        Some(part)
     }
-}
 
-/// A record as `lua/core.lua` lays it out, in the same order; what no view
-/// shows is passed over.
-#[derive(Deserialize)]
-struct Record {
-    state: String,
-    attempt: u32,
-    _queue: IgnoredAny,
-    _number: IgnoredAny,
-    submitted_at: i64,
-    _mark: IgnoredAny,
-    _most_attempts: IgnoredAny,
-    _take_or_weight: IgnoredAny,
-    _token: IgnoredAny,
-    _reported: IgnoredAny,
-    worker: Slot<String>,
-    started_at: Slot<i64>,
-    finished_at: Slot<i64>,
-    rare: Slot<RareFields>,
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.bytes(N)?.try_into().ok()
+    }
+
+    fn letter(&mut self) -> Option<char> {
+        self.array::<1>().map(|[byte]| byte.into())
+    }
+
+    fn small(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    /// Lua knows no other numbers than doubles.
+    fn micros(&mut self) -> Option<Stamp> {
+        let number = f64::from_le_bytes(self.array()?);
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "whole microseconds, less than 2^53 of them"
+        )]
+        Some(Stamp::from_micros(number as i64))
+    }
+
+    fn text(&mut self) -> Option<&'a str> {
+        let length = u16::from_le_bytes(self.array()?);
+        std::str::from_utf8(self.bytes(length.into())?).ok()
+    }
 }
 
 /// Those of the fields that most tasks do not have that a view shows.
@@ -135,21 +135,38 @@ struct Fields {
 impl Fields {
     fn read(bytes: &[u8]) -> Result<Self> {
         // The error is not quoted: it could carry an error's message.
-        let record: Record = rmp_serde::from_slice(bytes)
-            .map_err(|_| Error::Corrupt("the record of a task".into()))?;
-        let worker = record
-            .worker
-            .value()
-            .map(|text| worker_id(&text))
-            .transpose()?;
-        Ok(Self {
-            state: reply::state(record.state.chars().next().unwrap_or('?'))?,
-            attempt: record.attempt,
-            submitted_at: Stamp::from_micros(record.submitted_at),
-            started_at: record.started_at.value().map(Stamp::from_micros),
-            finished_at: record.finished_at.value().map(Stamp::from_micros),
+        Self::parse(&mut Parts(bytes)).ok_or_else(|| Error::Corrupt("the record of a task".into()))
+    }
+
+    /// The layout of `lua/core.lua`, in its order; what no view shows is passed
+    /// over.
+    fn parse(parts: &mut Parts<'_>) -> Option<Self> {
+        let given = |stamp: Stamp| (stamp.micros() > 0).then_some(stamp);
+        let state = TaskState::from_letter(parts.letter()?)?;
+        let attempt = parts.small()?;
+        let _number = parts.bytes(8)?;
+        let submitted_at = parts.micros()?;
+        let _most_attempts = parts.small()?;
+        let _band_or_weight = parts.bytes(8)?;
+        let _reported = parts.letter()?;
+        let (started_at, finished_at) = (parts.micros()?, parts.micros()?);
+        let (_queue, _mark, _token) = (parts.text()?, parts.text()?, parts.text()?);
+        let worker = match parts.text()? {
+            "" => None,
+            name => Some(name.parse().ok()?),
+        };
+        let rare = match parts.0 {
+            [] => RareFields::default(),
+            packed => rmp_serde::from_slice(packed).ok()?,
+        };
+        Some(Self {
+            state,
+            attempt,
+            submitted_at,
+            started_at: given(started_at),
+            finished_at: given(finished_at),
             worker,
-            rare: record.rare.value().unwrap_or_default(),
+            rare,
         })
     }
 
@@ -333,17 +350,21 @@ mod tests {
         let json = serde_json::to_string(&spec()).unwrap();
         let id = TaskId::from_bytes([7; 16]);
         let rare: BTreeMap<_, _> = [("due", 6), ("f", 1), ("unknown", 1)].into();
-        let record = (
-            ("C", 2, "2:a:b", 1, 5, "3|=", 3, false),
-            ("token", "C", "w2", 7, 9, rare),
-        );
-        // One flat list, as Lua writes it.
-        let (front, back) = record;
-        let mut bytes = vec![0x9e];
-        bytes.extend(&rmp_serde::to_vec(&front).unwrap()[1..]);
-        bytes.extend(&rmp_serde::to_vec(&back).unwrap()[1..]);
+        // As Lua packs it.
+        let mut bytes = vec![b'C'];
+        bytes.extend(2_u32.to_le_bytes());
+        bytes.extend([1.0, 5.0].map(f64::to_le_bytes).concat());
+        bytes.extend(3_u32.to_le_bytes());
+        bytes.extend((-1.0_f64).to_le_bytes());
+        bytes.push(b'C');
+        bytes.extend([7.0, 9.0].map(f64::to_le_bytes).concat());
+        for text in ["2:a:b", "3|=", "token", "w2"] {
+            bytes.extend(u16::try_from(text.len()).unwrap().to_le_bytes());
+            bytes.extend(text.as_bytes());
+        }
+        bytes.extend(rmp_serde::to_vec(&rare).unwrap());
         let value = Value::Array(vec![
-            text(&id.to_string()),
+            Value::BulkString(id.as_bytes().to_vec()),
             Value::BulkString(bytes),
             text(&json),
             text("1"),

@@ -18,7 +18,7 @@ pub(super) async fn cancel(link: &Link, cancel: Cancel) -> Result<Vec<CancelOutc
     let mut ask = Ask::new(&scripts::CANCEL, link.base());
     ask.arg(cancel.tenant.as_str()).arg(&cancel.reason);
     for id in &cancel.ids {
-        ask.arg(id.to_string());
+        ask.id(*id);
     }
     let answer = link.ask(Lane::Verbs, Repeat::Safe, &ask).await?;
     reply::text(answer)?
@@ -37,7 +37,7 @@ pub(super) async fn retry(link: &Link, retry: Retry) -> Result<Vec<RetryOutcome>
     let mut ask = Ask::new(&scripts::RETRY, link.base());
     ask.arg(retry.tenant.as_str());
     for id in &retry.ids {
-        ask.arg(id.to_string());
+        ask.id(*id);
     }
     let mut answers = Items::of(link.ask(Lane::Verbs, Repeat::Safe, &ask).await?)?;
     let mut outcomes = Vec::with_capacity(retry.ids.len());

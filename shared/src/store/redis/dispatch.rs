@@ -48,9 +48,9 @@ pub(super) async fn take_ready(link: &Link, take: Take) -> Result<Taken> {
         while !group.is_empty() {
             // What cannot be read is set aside until its take lapses; the
             // others of the take go on.
-            let task = group.text().and_then(|text| {
+            let task = group.bytes().and_then(|bytes| {
                 let (route, tenant) = queue.as_ref().map_err(unreadable)?;
-                taken(&text, route, tenant, expected_run)
+                taken(&bytes, route, tenant, expected_run)
             });
             match task {
                 Ok(task) => tasks.push(task),
@@ -65,16 +65,19 @@ fn unreadable(error: &Error) -> Error {
     Error::Corrupt(error.to_string())
 }
 
-/// Reads `id`, `solo` (0 or 1), `attempt;length of trace;trace`, mark.
+/// Reads the bytes of `id`, then `solo` (0 or 1), `attempt;length of trace;trace`, mark.
 fn taken(
-    text: &str,
+    bytes: &[u8],
     route: &Route,
     tenant: &TenantId,
     expected_run: Option<Duration>,
 ) -> Result<TakenTask> {
     let bad = || Error::Corrupt("a taken task".into());
-    let (id, rest) = text.split_at_checked(36).ok_or_else(bad)?;
-    let id = reply::id(id)?;
+    let (id, rest) = bytes.split_at_checked(16).ok_or_else(bad)?;
+    let (id, rest) = (
+        reply::id(id)?,
+        std::str::from_utf8(rest).map_err(|_| bad())?,
+    );
     let (solo, rest) = rest.split_at_checked(1).ok_or_else(bad)?;
     let (attempt, rest) = rest.split_once(';').ok_or_else(bad)?;
     let (length, rest) = rest.split_once(';').ok_or_else(bad)?;
@@ -104,7 +107,7 @@ pub(super) async fn published(link: &Link, slips: Vec<PublishedSlip>) -> Result<
         ask.arg(keys::micros(slip.republish_after))
             .arg(slip.tickets.len());
         for (id, attempt) in &slip.tickets {
-            ask.arg(id.to_string()).arg(*attempt);
+            ask.id(*id).arg(*attempt);
         }
     }
     if any {
@@ -138,22 +141,21 @@ mod tests {
     fn a_taken_task_is_read_whatever_its_texts_hold() {
         let id = TaskId::from_bytes([9; 16]);
         let route = Route::new("diagnostic.noop".parse().unwrap(), Priority::Low);
-        let read = |text: String| taken(&text, &route, &TenantId::default(), None);
-        let task = read(format!("{id}13;4;a;|b17|:x;y")).unwrap();
+        let read = |rest: &str| {
+            let bytes = [id.as_bytes(), rest.as_bytes()].concat();
+            taken(&bytes, &route, &TenantId::default(), None)
+        };
+        let task = read("13;4;a;|b17|:x;y").unwrap();
         assert_eq!((task.attempt, task.solo, task.input_bytes), (3, true, 17));
         assert_eq!(task.traceparent.as_deref(), Some("a;|b"));
         assert_eq!(task.correlation_id, "x;y");
-        let task = read(format!("{id}01;0;17|=")).unwrap();
+        let task = read("01;0;17|=").unwrap();
         assert_eq!(
             (task.traceparent, task.correlation_id),
             (None, id.to_string())
         );
-        for bad in [
-            String::new(),
-            format!("{id}"),
-            format!("{id}01;9;17|="),
-            format!("{id}0x;0;17|="),
-        ] {
+        assert!(taken(&[9; 15], &route, &TenantId::default(), None).is_err());
+        for bad in ["", "01;9;17|=", "0x;0;17|="] {
             assert!(read(bad).is_err());
         }
     }

@@ -87,7 +87,7 @@ pub(super) async fn payloads(
     let mut ask = Ask::new(&scripts::PAYLOADS, link.base());
     ask.arg(tenant.as_str());
     for id in ids {
-        ask.arg(id.to_string());
+        ask.id(*id);
     }
     let mut answers = Items::of(link.ask(Lane::Bulk, Repeat::Safe, &ask).await?)?;
     let mut found = Vec::with_capacity(ids.len());

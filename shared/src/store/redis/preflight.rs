@@ -1,20 +1,56 @@
 //! What the server must be, checked once when connecting.
 //!
-//! Invariant: a server that cannot run the scripts is refused with what to do;
-//! a server that may lose or refuse work is warned about with the fix.
+//! Invariant: a server that cannot run the scripts, or that holds tasks in
+//! another layout, is refused with what to do; a server that may lose or refuse
+//! work is warned about with the fix.
+//!
+//! Deliberately absent: turning one layout into another. A queue is drained
+//! sooner than such code is proved.
 
 use redis::Value;
 use tracing::{info, warn};
 
 use crate::store::{Error, Result};
 
-use super::{connection::Link, reply};
+use super::{
+    connection::{Lane, Link, Repeat},
+    keys,
+    reply::{self, Items},
+    scripts::{self, Ask},
+};
 
 /// The first version whose scripts carry flags.
 const OLDEST: (u32, u32) = (7, 0);
 
-/// Checks the server behind the link.
+/// Checks the server behind the link, then what it holds.
 pub(super) async fn check(link: &Link) -> Result<()> {
+    server(link).await?;
+    layout(link).await
+}
+
+/// Refuses tasks of another layout; a store without tasks becomes ours.
+async fn layout(link: &Link) -> Result<()> {
+    let ask = Ask::new(&scripts::LAYOUT, link.base());
+    let mut items = Items::of(link.ask(Lane::Verbs, Repeat::Safe, &ask).await?)?;
+    if items.is_empty() {
+        return Ok(());
+    }
+    Err(other_layout(&mut items)?)
+}
+
+/// The refusal of a store, from the layout it is of and ours.
+pub(super) fn other_layout(items: &mut Items) -> Result<Error> {
+    let (found, ours) = (items.text()?, items.text()?);
+    let found = match found.as_str() {
+        "" => "the layout of an earlier version".to_owned(),
+        number => format!("layout {}", keys::shorten(number)),
+    };
+    Ok(Error::Unsuitable(format!(
+        "redis holds tasks in {found}, this version keeps them in layout {ours}; let the version that stored them finish them and forget them (its retention), stop it, and start this one; or give this one a database of its own: the number at the end of the redis url"
+    )))
+}
+
+async fn server(link: &Link) -> Result<()> {
     let answer = link.command(&redis::cmd("INFO")).await;
     let text = match answer {
         Ok(Value::VerbatimString { text, .. }) => text,

@@ -30,7 +30,7 @@ const CALLS: u32 = 50;
 /// One task.
 pub(super) async fn task(link: &Link, tenant: &TenantId, id: TaskId) -> Result<Option<TaskView>> {
     let mut ask = Ask::new(&scripts::TASK, link.base());
-    ask.arg(tenant.as_str()).arg(id.to_string());
+    ask.arg(tenant.as_str()).id(id);
     match link.ask(Lane::Bulk, Repeat::Safe, &ask).await? {
         redis::Value::Nil | redis::Value::Boolean(false) => Ok(None),
         value => codec::view(value).map(Some),

@@ -64,6 +64,15 @@ impl Items {
         self.0.next().ok_or_else(|| wrong("another part"))
     }
 
+    /// The next `n` parts.
+    pub(super) fn take(&mut self, n: usize) -> Result<Self> {
+        if n > self.len() {
+            return Err(wrong("so many parts"));
+        }
+        let parts: Vec<_> = self.0.by_ref().take(n).collect();
+        Ok(Self(parts.into_iter()))
+    }
+
     pub(super) fn items(&mut self) -> Result<Self> {
         Self::of(self.value()?)
     }
@@ -100,13 +109,14 @@ impl Items {
     }
 
     pub(super) fn id(&mut self) -> Result<TaskId> {
-        id(&self.text()?)
+        id(&self.bytes()?)
     }
 }
 
-/// A task's id.
-pub(super) fn id(text: &str) -> Result<TaskId> {
-    text.parse().map_err(|_| wrong("a task id"))
+/// A task's id, by its bytes.
+pub(super) fn id(bytes: &[u8]) -> Result<TaskId> {
+    let bytes = bytes.try_into().map_err(|_| wrong("a task id"))?;
+    Ok(TaskId::from_bytes(bytes))
 }
 
 /// A number written as text.
@@ -145,8 +155,7 @@ mod tests {
         assert_eq!(items.maybe_text().unwrap(), None);
         assert!(items.int().is_err(), "nothing is left");
         assert!(Items::of(Value::Int(1)).is_err());
-        assert!(Items::maybe(Value::Nil).unwrap().is_none());
-        assert!(id("x").is_err() && state('?').is_err() && stamp("soon").is_err());
+        assert!(id(b"x").is_err() && state('?').is_err() && stamp("soon").is_err());
     }
 
     #[test]

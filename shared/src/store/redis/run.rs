@@ -3,7 +3,7 @@
 use redis::Value;
 
 use crate::{
-    model::Json,
+    model::{Json, TaskId},
     store::{
         Error, Result,
         verbs::{
@@ -28,33 +28,38 @@ pub(super) async fn claim(link: &Link, claim: Claim) -> Result<ClaimReply> {
     ask.arg(claim.worker.as_str())
         .arg(keys::micros(claim.lease));
     for ticket in &claim.tickets {
-        ask.arg(ticket.task.to_string())
+        ask.id(ticket.task)
             .arg(ticket.attempt)
             .arg(ticket.token.to_string());
     }
     let mut answer = Items::of(link.ask(Lane::Verbs, Repeat::Safe, &ask).await?)?;
-    let mut outcomes = answer.items()?;
-    same_length(outcomes.len(), claim.tickets.len())?;
+    let mut parts = answer.items()?;
+    let outcomes = claim.tickets.iter().map(|it| claimed(it, &mut parts));
+    let outcomes = outcomes.collect::<Result<_>>()?;
+    same_length(parts.len(), 0)?;
     Ok(ClaimReply {
-        outcomes: claim
-            .tickets
-            .iter()
-            .map(|ticket| claimed(ticket, outcomes.value()?))
-            .collect::<Result<_>>()?,
+        outcomes,
         hint: reply::hint(answer.items()?)?,
     })
 }
 
-fn claimed(ticket: &ClaimTicket, value: Value) -> Result<Claimed> {
-    if !matches!(value, Value::Array(_)) {
-        return match reply::text(value)?.as_str() {
-            "H" => Ok(Claimed::Held),
-            "S" => Ok(Claimed::Stale),
-            "U" => Ok(Claimed::Unknown),
-            _ => Err(Error::Corrupt("an outcome of a claim".into())),
-        };
+/// Reads a ticket's outcome from the front of all of them.
+fn claimed(ticket: &ClaimTicket, parts: &mut Items) -> Result<Claimed> {
+    let bad = || Error::Corrupt("an outcome of a claim".into());
+    let head = parts.text()?;
+    match head.as_str() {
+        "H" => return Ok(Claimed::Held),
+        "S" => return Ok(Claimed::Stale),
+        "U" => return Ok(Claimed::Unknown),
+        _ => {}
     }
-    granted(ticket, Items::of(value)?).or_else(unreadable)
+    let (attempt, rest) = head.split_once(';').ok_or_else(bad)?;
+    let (failures, read) = rest.split_once(';').ok_or_else(bad)?;
+    let run = (reply::number(attempt)?, reply::number(failures)?);
+    // All of its parts, read or not: the next outcome begins behind them.
+    let payload = parts.value()?;
+    let parents = parts.take(2 * reply::number::<usize>(read)?)?;
+    granted(ticket.task, run, payload, parents).or_else(unreadable)
 }
 
 /// A grant that cannot be read concerns its own task alone.
@@ -65,20 +70,22 @@ fn unreadable(error: Error) -> Result<Claimed> {
     }
 }
 
-fn granted(ticket: &ClaimTicket, mut items: Items) -> Result<Claimed> {
-    let (attempt, failures) = (items.small()?, items.small()?);
-    let (spec, input) = codec::parse_payload(items.text()?)?;
+fn granted(
+    task: TaskId,
+    (attempt, failures): (u32, u32),
+    payload: Value,
+    mut read: Items,
+) -> Result<Claimed> {
+    let (spec, input) = codec::parse_payload(reply::text(payload)?)?;
     let mut parents = Vec::new();
-    if let Some(mut read) = Items::maybe(items.value()?)? {
-        while !read.is_empty() {
-            parents.push(ParentResult {
-                task: read.id()?,
-                result: read.maybe_text()?.map(Json::from_text),
-            });
-        }
+    while !read.is_empty() {
+        parents.push(ParentResult {
+            task: read.id()?,
+            result: read.maybe_text()?.map(Json::from_text),
+        });
     }
     Ok(Claimed::Granted(Box::new(Granted {
-        task: ticket.task,
+        task,
         spec,
         input,
         attempt,
@@ -113,9 +120,7 @@ pub(super) async fn renew(link: &Link, renew: Renew) -> Result<Vec<Renewal>> {
             .as_ref()
             .map_or(Ok(String::new()), serde_json::to_string)
             .map_err(|_| Error::Corrupt("progress that is not JSON".into()))?;
-        ask.arg(run.task.to_string())
-            .arg(run.token.to_string())
-            .arg(progress);
+        ask.id(run.task).arg(run.token.to_string()).arg(progress);
     }
     let answer = link.ask(Lane::Verbs, Repeat::Safe, &ask).await?;
     letters(answer, renew.runs.len())?
@@ -134,7 +139,7 @@ pub(super) async fn finish(link: &Link, finish: Finish) -> Result<FinishReply> {
     let mut ask = Ask::new(&scripts::FINISH, link.base());
     for report in &finish.reports {
         let (head, body) = told(report);
-        ask.arg(report.run.task.to_string())
+        ask.id(report.run.task)
             .arg(report.run.token.to_string())
             .arg(head)
             .arg(body);
@@ -179,7 +184,7 @@ fn told(report: &Report) -> (String, &str) {
 pub(super) async fn release(link: &Link, release: Release) -> Result<Vec<bool>> {
     let mut ask = Ask::new(&scripts::RELEASE, link.base());
     for run in &release.runs {
-        ask.arg(run.task.to_string()).arg(run.token.to_string());
+        ask.id(run.task).arg(run.token.to_string());
     }
     let answer = link.ask(Lane::Verbs, Repeat::Safe, &ask).await?;
     let letters = letters(answer, release.runs.len())?;

@@ -3,7 +3,8 @@
 //! A script is: its flags; the life of a task, written out from
 //! [`TaskState::on`] so that the table exists once; the shared pieces it needs;
 //! its own text. The version travels with the binary: a server is asked by the
-//! script's digest, so two versions in a rolling upgrade do not meet.
+//! script's digest, so two versions in a rolling upgrade do not meet; two that lay
+//! out the records differently keep apart by `lua/layout.lua`.
 //!
 //! Invariant: a script checks everything before it writes, because Lua has no
 //! rollback. All but `submit` may run when memory is full, so that accepted
@@ -13,7 +14,7 @@ use std::{fmt::Write as _, sync::LazyLock};
 
 use redis::{Cmd, Script, ToRedisArgs};
 
-use crate::model::{TaskEvent, TaskState, To};
+use crate::model::{TaskEvent, TaskId, TaskState, To};
 
 const CORE: &str = include_str!("lua/core.lua");
 const INDEX: &str = include_str!("lua/index.lua");
@@ -61,6 +62,7 @@ scripts! {
     ANNOUNCE = Moves [INDEX] "lua/announce.lua";
     PUT_FILE = Moves [] "lua/put_file.lua";
     BLOB_MARK = Moves [] "lua/blob_mark.lua";
+    LAYOUT = Moves [] "lua/layout.lua";
     MODE = Reads [] "lua/mode.lua";
     FLEET = Reads [] "lua/fleet.lua";
     TASK = Reads [VIEW] "lua/task.lua";
@@ -116,6 +118,11 @@ impl Ask {
         let mut command = redis::cmd("EVALSHA");
         command.arg(script.get_hash()).arg(1).arg(base);
         Self { script, command }
+    }
+
+    /// Appends a task's id as scripts know it: its bytes.
+    pub(super) fn id(&mut self, id: TaskId) -> &mut Self {
+        self.arg(id.as_bytes().as_slice())
     }
 
     /// Appends an argument (or several).

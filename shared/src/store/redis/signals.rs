@@ -1,8 +1,8 @@
 //! News by publish and subscribe, on a connection of its own.
 //!
-//! One message per call of a script, one line per kind of news (`lua/index.lua`
-//! writes them): `R` ready, `E<ids>` ended, `C<ids>` cancel asked, `M` mode,
-//! `W` workers.
+//! One message per call of a script, with each kind of news at most once
+//! (`lua/index.lua` writes it): `R` ready, `E<number>:<ids>` ended,
+//! `C<number>:<ids>` cancel asked, `M` mode, `W` workers.
 //!
 //! Invariant: [`Signals::next`] may be dropped at any point and loses nothing
 //! that had arrived; every connection after the first is followed by
@@ -27,9 +27,12 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use crate::store::{
-    Error, Result,
-    signal::{Signal, Signals},
+use crate::{
+    model::TaskId,
+    store::{
+        Error, Result,
+        signal::{Signal, Signals},
+    },
 };
 
 use super::{
@@ -225,38 +228,51 @@ fn read(push: PushInfo) -> Step {
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<Vec<Signal>> {
+fn decode(mut bytes: &[u8]) -> Result<Vec<Signal>> {
     let bad = || Error::Corrupt("news".into());
-    let text = std::str::from_utf8(bytes).map_err(|_| bad())?;
-    text.lines()
-        .map(|line| match line.split_at_checked(1) {
-            Some(("R", "")) => Ok(Signal::Ready),
-            Some(("M", "")) => Ok(Signal::Mode),
-            Some(("W", "")) => Ok(Signal::Workers),
-            Some(("E", row)) => ids(row).map(Signal::Ended),
-            Some(("C", row)) => ids(row).map(Signal::CancelAsked),
-            _ => Err(bad()),
-        })
-        .collect()
+    let mut signals = Vec::new();
+    while let Some((letter, rest)) = bytes.split_first() {
+        let (signal, rest) = match letter {
+            b'R' => (Signal::Ready, rest),
+            b'M' => (Signal::Mode, rest),
+            b'W' => (Signal::Workers, rest),
+            b'E' | b'C' => {
+                let (ids, rest) = ids(rest).ok_or_else(bad)?;
+                let ended = *letter == b'E';
+                let signal = if ended {
+                    Signal::Ended
+                } else {
+                    Signal::CancelAsked
+                };
+                (signal(ids), rest)
+            }
+            _ => return Err(bad()),
+        };
+        signals.push(signal);
+        bytes = rest;
+    }
+    Ok(signals)
 }
 
-fn ids(row: &str) -> Result<Vec<crate::model::TaskId>> {
-    row.as_bytes()
-        .chunks(36)
-        .map(|chunk| reply::id(&String::from_utf8_lossy(chunk)))
-        .collect()
+/// Reads `number:` and so many ids; gives what follows them.
+fn ids(bytes: &[u8]) -> Option<(Vec<TaskId>, &[u8])> {
+    let colon = bytes.iter().position(|byte| *byte == b':')?;
+    let number: usize = std::str::from_utf8(&bytes[..colon]).ok()?.parse().ok()?;
+    let (row, rest) = bytes[colon + 1..].split_at_checked(number.checked_mul(16)?)?;
+    let ids = row.chunks(16).map(|id| reply::id(id).ok());
+    Some((ids.collect::<Option<_>>()?, rest))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::TaskId;
 
     #[test]
-    fn news_are_read_line_by_line() {
+    fn news_are_read_one_by_one() {
         let (a, b) = (TaskId::from_bytes([1; 16]), TaskId::from_bytes([2; 16]));
-        let text = format!("R\nE{a}{b}\nC{b}\nM\nW");
-        let signals = decode(text.as_bytes()).unwrap();
+        let (a_row, b_row) = (a.as_bytes().as_slice(), b.as_bytes().as_slice());
+        let news = [b"RE2:", a_row, b_row, b"C1:", b_row, b"MW"].concat();
+        let signals = decode(&news).unwrap();
         assert_eq!(
             signals,
             [
@@ -267,8 +283,17 @@ mod tests {
                 Signal::Workers,
             ]
         );
-        for bad in ["X", "Rx", "E123", ""] {
-            assert!(decode(format!("R\n{bad}\nM").as_bytes()).is_err(), "{bad}");
+        assert_eq!(decode(b"").unwrap(), []);
+        for bad in [
+            "X",
+            "Rx",
+            "E",
+            "E1:123",
+            "E:",
+            "C-1:",
+            "E99999999999999999999:",
+        ] {
+            assert!(decode(bad.as_bytes()).is_err(), "{bad}");
         }
     }
 }

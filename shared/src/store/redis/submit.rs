@@ -22,7 +22,7 @@ use crate::{
 use super::{
     codec,
     connection::{Lane, Link, Repeat},
-    keys,
+    keys, preflight,
     reply::Items,
     scripts::{self, Ask},
 };
@@ -66,7 +66,7 @@ fn question(link: &Link, submission: &Submission) -> Result<Ask> {
     }
     for (task, class) in submission.tasks.iter().zip(of_task) {
         let spec = &task.spec;
-        ask.arg(task.id.to_string())
+        ask.id(task.id)
             .arg(head(task, class))
             .arg(codec::mark(
                 task.id,
@@ -97,36 +97,40 @@ fn classes(submission: &Submission) -> (Vec<Class<'_>>, Vec<usize>) {
     (classes, of_task)
 }
 
-fn head(task: &NewTask, class: usize) -> String {
+fn head(task: &NewTask, class: usize) -> Vec<u8> {
     let spec = &task.spec;
     let usual = spec.depends_on.is_empty()
         && spec.run_at.is_none()
         && spec.expires_at.is_none()
         && spec.traceparent.is_none();
     if usual {
-        return class.to_string();
+        return class.to_string().into_bytes();
     }
     let time = |at: Option<Stamp>| at.map_or(String::new(), |at| at.micros().max(0).to_string());
     let policy = match spec.on_dependency_failure {
         OnDependencyFailure::Cancel => "",
         OnDependencyFailure::Run => "run",
     };
-    format!(
-        "{class}|{}|{}|{policy}|{}|{}|{}",
+    let (parents, reads) = (row(&spec.depends_on), row(&spec.reads));
+    let front = format!(
+        "{class}|{}|{}|{policy}|{}|{}|",
         time(spec.expires_at),
         time(spec.run_at),
-        row(&spec.depends_on),
-        row(&spec.reads),
-        spec.traceparent.as_deref().unwrap_or_default()
-    )
+        parents.len(),
+        reads.len(),
+    );
+    let trace = spec.traceparent.as_deref().unwrap_or_default();
+    [front.as_bytes(), &parents, &reads, trace.as_bytes()].concat()
 }
 
-/// The files that tasks refer to: per such task its id, the files' hashes in a
-/// row, and the end of a line.
+/// The files that tasks refer to: per such task its place, the files' hashes in
+/// a row, and the end of a line.
 fn files(submission: &Submission) -> String {
     let mut text = String::new();
-    for task in submission.tasks.iter().filter(|t| !t.files.is_empty()) {
-        writeln!(text, "{} {}", task.id, hashes(&task.files)).expect("a string never refuses text");
+    for (place, task) in submission.tasks.iter().enumerate() {
+        if !task.files.is_empty() {
+            writeln!(text, "{place} {}", hashes(&task.files)).expect("a string never refuses text");
+        }
     }
     text
 }
@@ -136,13 +140,9 @@ pub(super) fn hashes(files: &[FileId]) -> String {
     files.iter().map(FileId::hex).collect()
 }
 
-/// Ids one after the other, 36 characters each.
-fn row(ids: &[TaskId]) -> String {
-    ids.iter()
-        .fold(String::with_capacity(36 * ids.len()), |mut text, id| {
-            write!(text, "{id}").expect("a string never refuses text");
-            text
-        })
+/// The bytes of the ids, one after the other.
+fn row(ids: &[TaskId]) -> Vec<u8> {
+    ids.iter().flat_map(|id| *id.as_bytes()).collect()
 }
 
 fn read(mut items: Items) -> Result<Submitted> {
@@ -151,6 +151,7 @@ fn read(mut items: Items) -> Result<Submitted> {
         "replayed" => Submitted::Replayed(crate::model::Json::from_text(items.text()?)),
         "reused" => Submitted::KeyReused,
         "stopped" => Submitted::Stopped,
+        "layout" => return Err(preflight::other_layout(&mut items)?),
         "unknown" => {
             let mut unknown = Vec::new();
             while !items.is_empty() {

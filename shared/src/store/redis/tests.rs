@@ -4,7 +4,9 @@
 
 mod server;
 
+mod bands;
 mod cost;
+mod layout;
 mod trouble;
 
 use server::{Fleet, Server};

@@ -1,36 +1,47 @@
 -- ARGV: worker, microseconds of the lease, then per ticket id, attempt, token.
--- Answer: outcomes (H, S, U, or attempt, failures, payload and parents), hint.
+-- Answer: outcomes, hint. An outcome is H, S or U, or attempt;failures;number of
+-- the results it reads, its payload, and id and result of each of them: one flat
+-- list, because every list within a list costs as much as its task's record.
 
 local worker, lease_end = ARGV[1], num(min(now + tonumber(ARGV[2]), MAX))
 local running = mode() == 'running'
-local outcomes, granted, keys = {}, {}, {}
+local outcomes, places, paid, started = {}, {}, {}, {}
 
 -- The results that the task reads: id, result or false, id, ...
 local function parents(id)
   local found = {}
-  local reads = match(call('GET', U .. id) or '', '|(.*)$')
-  for parent in each_id(reads or '') do
+  local _, reads = kin(id)
+  for parent in each_id(reads) do
     found[#found + 1] = parent
-    found[#found + 1] = load(parent)[S] == 'C' and call('GET', RESULT .. parent)
+    found[#found + 1] = load(parent)[S] == 'C' and call('HGET', RESULT, parent)
   end
   return found
 end
 
 local function grant(id, h)
-  local outcome = { h[A], rare(h, 'f') or 0, false, rare(h, 'rd') and parents(id) or false }
-  granted[#granted + 1] = outcome
-  keys[#keys + 1] = PAYLOAD .. id
-  return outcome
+  local read = rare(h, 'rd') and parents(id) or NONE
+  local o, p = #outcomes, #paid
+  outcomes[o + 1] = h[A] .. ';' .. (rare(h, 'f') or 0) .. ';' .. #read / 2
+  -- The payload follows, once it is known.
+  outcomes[o + 2] = false
+  places[p + 1], paid[p + 1] = o + 2, id
+  for i = 1, #read do
+    outcomes[o + 2 + i] = read[i]
+  end
+end
+
+local function say(letter)
+  outcomes[#outcomes + 1] = letter
 end
 
 local function hold(id, h, event, due)
   move(id, h, event, due)
-  return 'H'
+  return say('H')
 end
 
 local function start(id, h, token)
   leave(id, h)
-  place(LEASES, id, lease_end)
+  started[#started + 1] = id
   count(h[Q], h[S], 'X')
   if h[A] == 0 then observe(h[Q], 'w', now - h[B]) end
   if h[R] then
@@ -50,11 +61,11 @@ local function answer(id, attempt, token)
   local h = load(id)
   local s = h[S]
   if not s then
-    return 'U'
+    return say('U')
   elseif s == 'X' and h[K] == token then
     return grant(id, h)
   elseif attempt ~= h[A] + 1 or on(Claimed, s) ~= 'X' then
-    return 'S'
+    return say('S')
   elseif not running then
     return hold(id, h, HeldPaused)
   end
@@ -66,7 +77,7 @@ local function answer(id, attempt, token)
       end_task(id, h, Expired, 'expired', EXPIRY)
       -- At once: a later ticket may be that of a dependent.
       resolve()
-      return 'S'
+      return say('S')
     end
   end
   return start(id, h, token)
@@ -78,12 +89,13 @@ for i = 3, #ARGV, 3 do
 end
 fetch(ids)
 for i = 3, #ARGV, 3 do
-  outcomes[#outcomes + 1] = answer(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2])
+  answer(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2])
 end
-for at = 1, #keys, 4000 do
-  for i, payload in ipairs(call('MGET', unpack(keys, at, min(at + 3999, #keys)))) do
-    granted[at + i - 1][3] = payload
+for at = 1, #paid, 4000 do
+  for i, payload in ipairs(call('HMGET', PAYLOAD, unpack(paid, at, min(at + 3999, #paid)))) do
+    outcomes[places[at + i - 1]] = payload
   end
 end
+enter_band(LEASES, started, #started > 1 and call('INCR', P .. 'bands') or 0, lease_end)
 flush()
 return { outcomes, hint() }

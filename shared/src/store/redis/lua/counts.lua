@@ -27,7 +27,15 @@ for rank = 0, 3 do
     end
   end
 end
-consider_first(TAKEN, 31)
+-- The first of a band that is still taken is nearly its oldest.
+local looks = 256
+for _, member in ipairs(call('ZRANGE', TAKEN, 0, 15)) do
+  for id in each_id(#member == WIDTH and member or call('GET', TAKEN .. ':' .. member) or '') do
+    consider(id)
+    looks = looks - 1
+    if load(id)[S] == 'T' or looks <= 0 then break end
+  end
+end
 for _, route in ipairs(call('HKEYS', QUEUED_N)) do
   consider_first(QUEUED .. route, 31)
 end

@@ -15,7 +15,7 @@ end
 local function succeed(id, h, ran, result)
   local to = on(Succeeded, h[S])
   local r = #results
-  results[r + 1], results[r + 2] = RESULT .. id, result
+  results[r + 1], results[r + 2] = id, result
   if h[R] then
     set_rare(h, 'ca', nil)
     set_rare(h, 'cr', nil)
@@ -84,7 +84,7 @@ for i = 1, #ARGV, 4 do
   outcomes[#outcomes + 1] = report(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
 end
 for at = 1, #results, 4000 do
-  call('MSET', unpack(results, at, min(at + 3999, #results)))
+  call('HSET', RESULT, unpack(results, at, min(at + 3999, #results)))
 end
 for kind, mean in pairs(learned) do
   call('HSET', RUNTIME, kind, num(mean))

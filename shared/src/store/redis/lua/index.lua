@@ -13,6 +13,56 @@ local function place(key, member, score)
   members[member] = score
 end
 
+-- A band: tasks that entered a state together, under one deadline. Its number
+-- stands in the set of deadlines once for all of them, its ids in one text, and
+-- a count of those that have not left, the last of which takes it away. So a
+-- task of a band costs no set a member. A task on its own stands in the set by
+-- its id, and its V is no more than 0.
+local bands = {}
+local function leave_band(key, id, h)
+  local number = h[V]
+  if number > 0 then
+    local open = bands[key]
+    if not open then
+      open = {}
+      bands[key] = open
+    end
+    open[number] = (open[number] or 0) - 1
+  else
+    place(key, id, false)
+  end
+end
+
+-- Records that are to be written must be at hand: their bands are set here.
+local function enter_band(key, ids, number, deadline)
+  if #ids == 1 then
+    place(key, ids[1], deadline)
+    records[ids[1]][V] = -number
+  elseif #ids > 1 then
+    for i = 1, #ids do records[ids[i]][V] = number end
+    call('ZADD', key, deadline, number)
+    call('SET', key .. ':' .. number, concat(ids))
+    call('HSET', key .. '.open', number, #ids)
+  end
+end
+
+local function drop_band(key, number)
+  call('HDEL', key .. '.open', number)
+  call('ZREM', key, number)
+  call('UNLINK', key .. ':' .. number)
+end
+
+local function flush_bands()
+  for key, open in pairs(bands) do
+    for number, left in pairs(open) do
+      if call('HINCRBY', key .. '.open', number, left) <= 0 then
+        drop_band(key, number)
+      end
+    end
+  end
+  bands = {}
+end
+
 -- Queues whose ready sets change, to keep the index of the non-empty ones.
 local touched = {}
 local function place_ready(q, id, score)
@@ -70,6 +120,11 @@ end
 local news_ready, news_mode, news_workers = false, false, false
 local ended, asked = {}, {}
 
+-- Ids that ended in this call and may be reaped some day. The list of all of
+-- them has one element per call, by time: the stamp, then ids, not too many. An
+-- element may name a task that was retried since: the reaper compares stamps.
+local finals = {}
+
 local function flush_sets()
   for key, members in pairs(placed) do
     local adds, removes = {}, {}
@@ -96,14 +151,14 @@ end
 local function flush_records()
   local args, n = {}, 0
   for id, h in pairs(changed) do
-    args[n + 1], args[n + 2] = T .. id, cmsgpack.pack(h)
+    args[n + 1], args[n + 2] = id, write(h)
     n = n + 2
     if n == 4000 then
-      call('MSET', unpack(args))
+      call('HSET', T, unpack(args))
       args, n = {}, 0
     end
   end
-  if n > 0 then call('MSET', unpack(args, 1, n)) end
+  if n > 0 then call('HSET', T, unpack(args, 1, n)) end
   changed = {}
 end
 
@@ -111,6 +166,11 @@ end
 local function flush()
   flush_records()
   flush_sets()
+  flush_bands()
+  for at = 1, #finals, 128 do
+    call('RPUSH', FINAL, now_s .. '|' .. concat(finals, '', at, min(at + 127, #finals)))
+  end
+  finals = {}
   for key, fields in pairs(sums) do
     for field, n in pairs(fields) do
       if n ~= 0 and call('HINCRBY', key, field, n) == 0 then
@@ -122,14 +182,14 @@ local function flush()
     call('EXPIRE', key, 480)
   end
   sums, minutes = {}, {}
-  local lines = {}
-  if news_ready then lines[#lines + 1] = 'R' end
-  if #ended > 0 then lines[#lines + 1] = 'E' .. concat(ended) end
-  if #asked > 0 then lines[#lines + 1] = 'C' .. concat(asked) end
-  if news_mode then lines[#lines + 1] = 'M' end
-  if news_workers then lines[#lines + 1] = 'W' end
-  if #lines > 0 then
-    call('PUBLISH', P .. 'news', concat(lines, '\n'))
+  local news = {}
+  if news_ready then news[#news + 1] = 'R' end
+  if #ended > 0 then news[#news + 1] = 'E' .. #ended .. ':' .. concat(ended) end
+  if #asked > 0 then news[#news + 1] = 'C' .. #asked .. ':' .. concat(asked) end
+  if news_mode then news[#news + 1] = 'M' end
+  if news_workers then news[#news + 1] = 'W' end
+  if #news > 0 then
+    call('PUBLISH', P .. 'news', concat(news))
   end
 end
 

@@ -14,18 +14,16 @@ local function leave(id, h)
   if s == 'Q' then
     unqueue(id, h)
   elseif s == 'X' then
-    place(LEASES, id, false)
+    leave_band(LEASES, id, h)
   elseif s == 'R' then
     place_ready(h[Q], id, false)
   elseif s == 'T' then
-    place(TAKEN, id, false)
+    leave_band(TAKEN, id, h)
     add(TAKEN_N, part(h[Q]).route, -1)
   elseif s == 'S' then
     place(DUE, id, false)
   elseif s == 'W' then
     call('UNLINK', O .. id)
-  else
-    place(FINAL, id, false)
   end
 end
 
@@ -38,7 +36,7 @@ local function enter(id, h, to, due)
     place(DUE, id, due)
   elseif to ~= 'W' and not rare(h, 'dn') then
     -- Only what has no dependents may be reaped.
-    place(FINAL, id, now_s)
+    finals[#finals + 1] = id
   end
   local x = rare(h, 'x')
   if x then
@@ -98,7 +96,7 @@ local function unblock(id, h)
 end
 
 local function blame(parent, state)
-  return 'it depends on task ' .. parent .. ', which ' .. (state == 'F' and 'failed' or 'was cancelled')
+  return 'it depends on task ' .. spell(parent) .. ', which ' .. (state == 'F' and 'failed' or 'was cancelled')
 end
 
 -- Tells dependents that their parents ended, breadth first.

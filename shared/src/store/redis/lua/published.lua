@@ -21,9 +21,9 @@ while at < #ARGV do
     local to = h[S] and on(Published, h[S])
     if to == 'Q' and h[A] + 1 == tonumber(ARGV[i + 1]) then
       local route = part(h[Q]).route
+      leave_band(TAKEN, id, h)
       h[S], h[V] = to, weight
       change(id, h)
-      place(TAKEN, id, false)
       place(QUEUED .. route, id, deadline)
       add(TAKEN_N, route, -1)
       add(QUEUED_N, route, 1)

@@ -12,6 +12,11 @@ for i = 2, #ARGV, 3 do
   local h = load(id)
   local letter = 'R'
   if h[K] == ARGV[i + 1] and on(Renewed, h[S]) == 'X' then
+    if h[V] > 0 then
+      leave_band(LEASES, id, h)
+      h[V] = 0
+      change(id, h)
+    end
     place(LEASES, id, lease_end)
     if ARGV[i + 2] ~= '' then
       set_rare(h, 'pg', ARGV[i + 2])

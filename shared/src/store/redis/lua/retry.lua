@@ -7,8 +7,7 @@ local tenant = ARGV[1]
 local function parents_of(id, h)
   local open, failed = {}, nil
   if rare(h, 'up') then
-    local parents = match(call('GET', U .. id) or '', '^([^|]*)')
-    for parent in each_id(parents) do
+    for parent in each_id((kin(id))) do
       local state = load(parent)[S]
       if state == 'F' or state == 'K' then
         failed = failed or parent

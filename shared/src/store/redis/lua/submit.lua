@@ -1,11 +1,16 @@
 -- ARGV: tenant, key, fingerprint, reply, linked, number of classes, files (per
--- task that refers to any a line: id, space, hashes), then per class its queue
--- and most attempts, then per task its id, head, what only Rust reads, and
--- payload. A head is the number of the task's class, and if the task has
--- anything unusual
---   class|expires at|run at|policy|parents|reads|traceparent
+-- task that refers to any a line: its place from 0, space, hashes), then per
+-- class its queue and most attempts, then per task its id, head, what only Rust
+-- reads, and payload. A head is the number of the task's class, and if the task
+-- has anything unusual
+--   class|expires at|run at|policy|bytes of parents|bytes of reads|
+-- followed by the rows of its parents and of those it reads, and traceparent.
 -- Parents of the same submission stand before their dependents.
 
+local layout = call('GET', LAYOUT_KEY)
+if layout and layout ~= LAYOUT then
+  return { 'layout', layout, LAYOUT }
+end
 local tenant, key = ARGV[1], ARGV[2]
 local known = P .. 'idem:' .. tenant .. ':' .. key
 if key ~= '' then
@@ -32,14 +37,21 @@ for i = 8, first - 1, 2 do
   classes[#classes + 1] = { q = ARGV[i], most = tonumber(ARGV[i + 1]), ready = {}, n = 0 }
 end
 
-local HEAD = '^(%d+)|(%d*)|(%d*)|(%a*)|([^|]*)|([^|]*)|(.*)$'
+-- The parts of an unusual head; nothing of a usual one.
+local function parse(head)
+  local class, expires, run_at, policy, up, rd, at = match(head, '^(%d+)|(%d*)|(%d*)|(%a*)|(%d+)|(%d+)|()')
+  if class then
+    local reads = at + up
+    return sub(head, at, reads - 1), class, expires, run_at, policy, sub(head, reads, reads + rd - 1), sub(head, reads + rd)
+  end
+end
 
 -- id -> state, of the parents outside and of this submission's own tasks.
 local states = {}
 if ARGV[5] == '1' then
   local unknown = { 'unknown' }
   for i = first, #ARGV, 4 do
-    local parents = match(ARGV[i + 1], '^%d+|%d*|%d*|%a*|([^|]*)')
+    local parents = parse(ARGV[i + 1])
     for parent in each_id(parents or '') do
       if not states[parent] then
         local h = load(parent)
@@ -60,14 +72,11 @@ end
 
 local files = ARGV[7]
 if files ~= '' then
-  local places, unknown = {}, { 'files' }
-  for i = first, #ARGV, 4 do
-    places[ARGV[i]] = (i - first) / 4
-  end
-  for id, hashes in string.gmatch(files, '(%S+) (%x+)\n') do
+  local unknown = { 'files' }
+  for place, hashes in string.gmatch(files, '(%d+) (%x+)\n') do
     for hash in string.gmatch(hashes, EACH_FILE) do
       if call('EXISTS', P .. 'f:' .. tenant .. ':' .. hash) == 0 then
-        unknown[#unknown + 1] = places[id]
+        unknown[#unknown + 1] = tonumber(place)
         unknown[#unknown + 1] = hash
       end
     end
@@ -77,12 +86,14 @@ if files ~= '' then
   end
 end
 
+-- The server may have lost its data since we connected.
+if not layout then call('SET', LAYOUT_KEY, LAYOUT) end
 local accepted = (#ARGV - first + 1) / 4
 local seq = call('INCRBY', P .. 'seq', accepted) - accepted
 local list, dependents = {}, {}
 
 local function record(state, class, mark)
-  return { state, 0, class.q, seq, now, mark, class.most, false, false, false, false, false, false, false }
+  return { state, 0, class.q, seq, now, mark, class.most, 0, false, false, false, false, false, false }
 end
 
 -- Notes the task at its parents; returns those that have not ended, and the
@@ -106,7 +117,7 @@ end
 
 -- Decides where an unusual task starts.
 local function unusual(id, head, mark)
-  local class, expires, run_at, policy, parents, reads, trace = match(head, HEAD)
+  local parents, class, expires, run_at, policy, reads, trace = parse(head)
   class = classes[tonumber(class)]
   expires, run_at = tonumber(expires), tonumber(run_at)
   local open, failed = join(id, parents)
@@ -114,13 +125,13 @@ local function unusual(id, head, mark)
   h[R] = { x = expires, ra = run_at, run = policy == 'run' or nil, tp = trace ~= '' and trace or nil,
     up = parents ~= '' or nil, rd = reads ~= '' or nil }
   if parents ~= '' then
-    call('SET', U .. id, parents .. '|' .. reads)
+    call('SET', U .. id, #parents .. '|' .. parents .. reads)
   end
   if failed and policy ~= 'run' then
     h[S], h[FA] = 'K', now
     h[R].e = 'dependency_failed'
-    h[R].em = 'it depends on task ' .. failed .. ', which had failed or was cancelled'
-    place(FINAL, id, now_s)
+    h[R].em = 'it depends on task ' .. spell(failed) .. ', which had failed or was cancelled'
+    finals[#finals + 1] = id
     ended[#ended + 1] = id
   elseif #open > 0 then
     h[S] = 'W'
@@ -149,7 +160,7 @@ for i = first, #ARGV, 4 do
   local state, place_of = h[S], num(seq)
   states[id], records[id], changed[id] = state, h, h
   local p, l = #payloads, #list
-  payloads[p + 1], payloads[p + 2] = PAYLOAD .. id, ARGV[i + 3]
+  payloads[p + 1], payloads[p + 2] = id, ARGV[i + 3]
   list[l + 1], list[l + 2] = place_of, id
   if state == 'R' then
     local r = #class.ready
@@ -163,12 +174,13 @@ for i = first, #ARGV, 4 do
 end
 
 if files ~= '' then
-  for id, hashes in string.gmatch(files, '(%S+) (%x+)\n') do
+  for place, hashes in string.gmatch(files, '(%d+) (%x+)\n') do
+    local id = ARGV[first + 4 * place]
     refer(id, records[id], hashes)
   end
 end
 for at = 1, #payloads, 4000 do
-  call('MSET', unpack(payloads, at, min(at + 3999, #payloads)))
+  call('HSET', PAYLOAD, unpack(payloads, at, min(at + 3999, #payloads)))
 end
 many('ZADD', LIST .. tenant, list)
 for parent, of in pairs(dependents) do
@@ -176,7 +188,6 @@ for parent, of in pairs(dependents) do
   local h = load(parent)
   set_rare(h, 'dn', true)
   change(parent, h)
-  place(FINAL, parent, false)
 end
 for _, class in ipairs(classes) do
   local p = part(class.q)

@@ -17,8 +17,45 @@ end
 
 -- An index that names a task in another state is a bug; it is put right.
 local function misplaced(key, id, h)
-  redis.log(redis.LOG_WARNING, 'zero gate: task ' .. id .. ' stood in ' .. key .. ' in state ' .. tostring(h[S]))
+  redis.log(redis.LOG_WARNING, 'zero gate: task ' .. spell(id) .. ' stood in ' .. key .. ' in state ' .. tostring(h[S]))
   place(key, id, false)
+end
+
+-- The tasks in this state whose deadlines in a set of bands have passed.
+local function due_in_bands(key, state)
+  local due, number = {}, nil
+  local function consider(id)
+    local h = load(id)
+    if h[S] == state and (number and h[V] == number or not number and h[V] <= 0) then
+      due[#due + 1] = id
+      return true
+    end
+  end
+  for _, member in ipairs(due_members(key, now)) do
+    if #member == WIDTH then
+      number = nil
+      if not consider(member) then misplaced(key, member, load(member)) end
+    else
+      number = tonumber(member)
+      local ids, before = {}, #due
+      for id in each_id(call('GET', key .. ':' .. member) or '') do
+        ids[#ids + 1] = id
+      end
+      fetch(ids)
+      for _, id in ipairs(ids) do
+        if #due < limit then consider(id) end
+      end
+      if #due == before and before < limit then
+        redis.log(redis.LOG_WARNING, 'zero gate: the last of ' .. key .. ':' .. member .. ' left without taking it away')
+        drop_band(key, number)
+      end
+    end
+    if #due >= limit then
+      more = 1
+      break
+    end
+  end
+  return due
 end
 
 -- Moves whatever is due in a set to the state that the event leads to.
@@ -55,9 +92,6 @@ end
 local lapsed, lost = 0, 0
 local function lapse(id)
   local h = load(id)
-  if h[S] ~= 'X' then
-    return misplaced(LEASES, id, h)
-  end
   lapsed = lapsed + 1
   if rare(h, 'ca') then
     stop(id, h)
@@ -94,7 +128,8 @@ local function expire()
   return expired
 end
 
--- Its parents may be reaped once their last dependent went.
+-- Its parents may be reaped once their last dependent went: now, in the first
+-- place, as they ended before it.
 local function orphan(id, parents)
   for parent in each_id(parents) do
     call('ZREM', D .. parent, id)
@@ -103,7 +138,7 @@ local function orphan(id, parents)
       if h[S] then
         set_rare(h, 'dn', nil)
         change(parent, h)
-        if h[FA] then place(FINAL, parent, h[FA]) end
+        if h[FA] then call('LPUSH', FINAL, num(h[FA]) .. '|' .. parent) end
       end
     end
   end
@@ -133,35 +168,71 @@ local function expire_files()
   return #names
 end
 
+-- The reaper's next ids, at most n, and when they ended; nil if none is due.
+local function next_finals(n)
+  local stamp, ids = match(call('LINDEX', FINAL, 0) or '', '^(%d+)|(.*)$')
+  if not stamp or tonumber(stamp) > now - retention then
+    return nil
+  end
+  if #ids > WIDTH * n then
+    call('LSET', FINAL, 0, stamp .. '|' .. sub(ids, WIDTH * n + 1))
+    ids = sub(ids, 1, WIDTH * n)
+  else
+    call('LPOP', FINAL)
+  end
+  local found = {}
+  for id in each_id(ids) do
+    found[#found + 1] = id
+  end
+  return found, tonumber(stamp)
+end
+
+-- What has dependents by now comes back when the last of them is reaped, and
+-- what was retried when it ends again.
+local function reap(id, stamp, gone, keys)
+  local h = load(id)
+  if not h[S] then
+    -- Gone, or unreadable: nothing of it stays.
+    gone[#gone + 1] = id
+    return
+  end
+  if h[FA] ~= stamp or rare(h, 'dn') then
+    return
+  end
+  gone[#gone + 1] = id
+  if rare(h, 'fl') then
+    unrefer(id, part(h[Q]).tenant)
+    keys[#keys + 1] = P .. 'fr:' .. id
+  end
+  if h[S] ~= 'C' or h[A] > 1 then keys[#keys + 1] = ATTEMPTS .. id end
+  if rare(h, 'up') then
+    orphan(id, (kin(id)))
+    keys[#keys + 1] = U .. id
+  end
+  place(LIST .. part(h[Q]).tenant, id, false)
+  records[id], changed[id] = NONE, nil
+end
+
 local function reap_all()
-  local reaped = 0
-  while reaped < limit do
-    flush_sets()
-    local ids = call('ZRANGEBYSCORE', FINAL, '-inf', now - retention, 'LIMIT', 0, limit - reaped)
-    if #ids == 0 then break end
+  local reaped, looked = 0, 0
+  while looked < limit do
+    local ids, stamp = next_finals(limit - looked)
+    if not ids then break end
+    looked = looked + #ids
     fetch(ids)
-    local keys = {}
+    local gone, keys = {}, {}
     for _, id in ipairs(ids) do
-      local h = load(id)
-      keys[#keys + 1], keys[#keys + 2], keys[#keys + 3], keys[#keys + 4] = T .. id, PAYLOAD .. id, RESULT .. id, ATTEMPTS .. id
-      if rare(h, 'up') then
-        orphan(id, match(call('GET', U .. id) or '', '^([^|]*)'))
-        keys[#keys + 1] = U .. id
-      end
-      if rare(h, 'fl') then
-        unrefer(id, part(h[Q]).tenant)
-        keys[#keys + 1] = P .. 'fr:' .. id
-      end
-      if h[Q] then place(LIST .. part(h[Q]).tenant, id, false) end
-      place(FINAL, id, false)
-      records[id], changed[id] = NONE, nil
+      reap(id, stamp, gone, keys)
+    end
+    for _, hash in ipairs({ T, PAYLOAD, RESULT }) do
+      many('HDEL', hash, gone)
     end
     for at = 1, #keys, 4000 do
       call('UNLINK', unpack(keys, at, min(at + 3999, #keys)))
     end
-    reaped = reaped + #ids
+    reaped = reaped + #gone
   end
-  if reaped == limit then more = 1 end
+  if looked == limit then more = 1 end
   return reaped
 end
 
@@ -194,9 +265,12 @@ end
 
 local out = outage()
 local due = sweep_set(DUE, Due)
-local takes = sweep_set(TAKEN, TakeLapsed)
+local takes = 0
+for _, id in ipairs(due_in_bands(TAKEN, 'T')) do
+  if move(id, load(id), TakeLapsed) then takes = takes + 1 end
+end
 if out == 0 then
-  for _, id in ipairs(due_members(LEASES, now)) do
+  for _, id in ipairs(due_in_bands(LEASES, 'X')) do
     lapse(id)
   end
 end

@@ -28,15 +28,16 @@ end
 
 local before = call('GET', memo)
 if before then
-  local more, number, ids = match(before, '^(%d);(%d+);(.*)$')
+  local more, number, alone = match(before, '^(%d);(%d+);(.*)$')
   local all = {}
-  for id in each_id(ids) do
+  number = tonumber(number)
+  for id in each_id(alone ~= '' and alone or call('GET', TAKEN .. ':' .. number) or '') do
     all[#all + 1] = id
   end
   fetch(all)
   for _, id in ipairs(all) do
     local h = load(id)
-    if h[S] == 'T' and h[V] == tonumber(number) then
+    if h[S] == 'T' and math.abs(h[V]) == number then
       emit(id, h[Q], h)
     end
   end
@@ -101,9 +102,8 @@ local number = 0
 local ids = {}
 
 local function take(id, h)
-  h[S], h[V] = on(Taken, h[S]), number
+  h[S] = on(Taken, h[S])
   change(id, h)
-  place(TAKEN, id, deadline)
   ids[#ids + 1] = id
 end
 
@@ -124,7 +124,7 @@ local function pop(q, n)
       local h = load(id)
       local x, due = rare(h, 'x'), rare(h, 'due')
       if h[S] ~= 'R' then
-        redis.log(redis.LOG_WARNING, 'zero gate: task ' .. id .. ' stood in the ready set, but is not ready')
+        redis.log(redis.LOG_WARNING, 'zero gate: task ' .. spell(id) .. ' stood in the ready set, but is not ready')
       elseif x and x <= now then
         end_task(id, h, Expired, 'expired', EXPIRY)
       elseif due and due > now then
@@ -271,7 +271,9 @@ if spare_rank then
   append(reply, spare_reply)
 end
 
-call('SET', memo, reply[1] .. ';' .. num(number) .. ';' .. concat(ids), 'EX', 60)
+enter_band(TAKEN, ids, number, deadline)
+-- Of a band whose text is gone all have moved on.
+call('SET', memo, reply[1] .. ';' .. number .. ';' .. (#ids == 1 and ids[1] or ''), 'EX', 60)
 resolve()
 flush()
 return reply

@@ -2,7 +2,7 @@
 -- attempts.
 
 local function view(id, with_result)
-  local spec = match(call('GET', PAYLOAD .. id) or '', '^[^\n]*')
-  return { id, call('GET', T .. id), spec, with_result and call('GET', RESULT .. id),
+  local spec = match(call('HGET', PAYLOAD, id) or '', '^[^\n]*')
+  return { id, call('HGET', T, id), spec, with_result and call('HGET', RESULT, id),
     call('ZRANGE', D .. id, 0, -1), call('LRANGE', ATTEMPTS .. id, 0, -1) }
 end

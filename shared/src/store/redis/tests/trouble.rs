@@ -161,6 +161,14 @@ async fn a_password_that_rotates_is_waited_for() {
     assert_eq!(fleet.succeed(&run).await, done);
 }
 
+/// Writes something else over what is kept of a task in one of the hashes.
+async fn damage(fleet: &Fleet, hash: &str, id: TaskId, text: &str) {
+    let mut command = redis::cmd("HSET");
+    command.arg(format!("zg:{{00}}:{hash}"));
+    command.arg(id.as_bytes().as_slice()).arg(text);
+    fleet.store.link.command(&command).await.unwrap();
+}
+
 #[tokio::test]
 async fn one_record_that_cannot_be_read_stops_no_other() {
     let Some(server) = Server::start() else {
@@ -169,17 +177,12 @@ async fn one_record_that_cannot_be_read_stops_no_other() {
     let mut fleet = Fleet::new(server.store().await);
     let tasks = (0..4).map(|_| fleet.task(|_| {})).collect();
     let ids = fleet.submit(tasks).await;
-    let key = |kind: &str, id: TaskId| format!("zg:{{00}}:{kind}:{id}");
-    command(&fleet, &["SET", &key("t", ids[0]), "\u{1}damaged"]).await;
+    damage(&fleet, "t", ids[0], "\u{1}damaged").await;
     let tickets = fleet.publish().await;
     let taken: Vec<_> = tickets.iter().map(|(id, _)| *id).collect();
     assert_eq!(taken, ids[1..]);
-    command(
-        &fleet,
-        &["SET", &key("p", ids[1]), "{\"of a\":\"newer version\"}\n{}"],
-    )
-    .await;
-    command(&fleet, &["SET", &key("t", ids[2]), "damaged"]).await;
+    damage(&fleet, "p", ids[1], "{\"of a\":\"newer version\"}\n{}").await;
+    damage(&fleet, "t", ids[2], "damaged").await;
     let claimed = fleet.claim(&tickets).await;
     let [
         (run, Claimed::Unreadable(_)),
@@ -195,6 +198,9 @@ async fn one_record_that_cannot_be_read_stops_no_other() {
     };
     let failed = Finished::Committed(TaskState::Failed);
     assert_eq!(fleet.end(run, fatal).await, failed);
+    damage(&fleet, "t", ids[1], "damaged").await;
+    let swept = fleet.sweep(|sweep| sweep.retention = Duration::ZERO).await;
+    assert_eq!(swept.reaped, 1, "nobody could reap it later");
 }
 
 #[tokio::test]
