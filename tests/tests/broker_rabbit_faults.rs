@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use shared::broker::rabbit::{Options, QueueType, RabbitBroker};
 use shared::broker::{Broker, Published};
 use shared::lifecycle::Tasks;
@@ -136,11 +136,21 @@ fn a_broker_in_alarm_shows_in_health_and_is_sent_nothing() -> Result<()> {
         })
         .await?;
         ensure!(broker.health().connected, "blocked is not away");
-        let published = within("an answer", broker.publish(vec![slip(&a, 1)])).await?;
-        ensure!(
-            matches!(&published[..], [Published::Returned(why)] if why.contains("alarm")),
-            "{published:?}"
-        );
+        // The alarm shows once either connection has heard of it; what the publishing one sends until then is sent.
+        let mut sent = 0;
+        eventually("a publish to be turned down", async || {
+            let published = broker.publish(vec![slip(&a, 1)]).await;
+            let [answer] = &published[..] else {
+                bail!("one answer for one slip: {published:?}")
+            };
+            let Published::Returned(why) = answer else {
+                sent += 1;
+                return Ok(None);
+            };
+            // A slow node may also not have declared the queue in the time given.
+            Ok(why.contains("alarm").then_some(()))
+        })
+        .await?;
         ensure!(broker.ring(std::slice::from_ref(&a)).await.is_err());
         cable.speak_unblocked()?;
         eventually("a publish to work again", async || {
@@ -148,10 +158,18 @@ fn a_broker_in_alarm_shows_in_health_and_is_sent_nothing() -> Result<()> {
             Ok((published[0] == Published::Confirmed).then_some(()))
         })
         .await?;
-        ensure!(!broker.health().blocked);
-        let delivery = fetched(&*broker, &a).await?;
-        ensure!(number(&delivery.slip)? == 2, "the first was not sent");
-        delivery.acknowledge().await?;
+        eventually("the alarm to end", async || {
+            Ok((!broker.health().blocked).then_some(()))
+        })
+        .await?;
+        let mut seen = Vec::new();
+        while let Some(delivery) = broker.fetch(&a).await? {
+            seen.push(number(&delivery.slip)?);
+            delivery.acknowledge().await?;
+        }
+        ensure!(seen.contains(&2), "{seen:?}");
+        let first = seen.iter().filter(|number| **number == 1).count();
+        ensure!(first <= sent, "what was turned down was not sent: {seen:?}");
         broker.close().await;
         Ok(())
     })

@@ -3,7 +3,6 @@
 //! Invariant: waits for conditions, each with a deadline.
 
 use std::{
-    fs,
     path::PathBuf,
     sync::{
         Mutex,
@@ -13,6 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
+};
 use serde_json::Value;
 use shared::model::ErrorCode;
 use worker::isolation::{Job, Options, Outcome, Pool, Program, Watch};
@@ -122,13 +125,21 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Whether any thread of a process still runs. The state in /proc tells of the first thread alone, and a process whose
+/// first thread is a zombie cannot be waited for until the others are gone too.
 pub(crate) fn is_alive(pid: u32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"));
-    status.is_ok_and(|text| !text.contains("\nState:\tZ"))
+    let Ok(handle) = pidfd_open(process(pid), PidfdFlags::empty()) else {
+        return false;
+    };
+    let mut fds = [PollFd::new(&handle, PollFlags::IN)];
+    poll(&mut fds, Some(&Timespec::default())).unwrap() == 0
+}
+
+fn process(pid: u32) -> Pid {
+    Pid::from_raw(i32::try_from(pid).unwrap()).unwrap()
 }
 
 /// Sends SIGKILL to one process.
 pub(crate) fn kill(pid: u32) {
-    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    kill_process(process(pid), Signal::KILL).unwrap();
 }
