@@ -92,8 +92,9 @@ impl Options {
             // The largest body over a line of ten megabits.
             body_patience: Duration::from_secs(30),
             file_limit: 64 * 1024 * 1024,
-            // Twice the largest body, so twice its time.
-            file_patience: Duration::from_mins(1),
+            // The largest file over a line of two megabits: it lies in nobody's
+            // memory meanwhile.
+            file_patience: Duration::from_mins(5),
             file_retention: Duration::from_hours(24),
             collect_every: Duration::from_mins(10),
             blob_age: Duration::from_hours(1),
