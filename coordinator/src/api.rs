@@ -28,6 +28,7 @@ mod why;
 mod control;
 mod filtered;
 
+mod figures;
 mod probes;
 mod system;
 
@@ -44,10 +45,8 @@ use crate::app::App;
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .merge(workflows())
-        .route("/api/files", post(files::upload))
-        .route("/api/files/{file_id}", get(files::download))
-        .route("/api/workers", get(system::workers))
-        .route("/api/workers/{worker_id}", get(system::worker))
+        .merge(workers())
+        .merge(kept_files())
         .route("/metrics", get(probes::metrics_text))
         .route("/livez", get(probes::live))
         .route("/readyz", get(probes::ready))
@@ -62,12 +61,14 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 }
 
 fn workflows() -> Router<Arc<App>> {
-    let routes = Router::new()
+    // These read parameters, and refuse others than their own.
+    let asked = Router::new()
         .route("/submit", post(submission::one))
         .route("/submit/bulk", post(submission::bulk))
+        .route("/tasks", get(list::tasks));
+    let plain = Router::new()
         .route("/status", get(system::status))
         .route("/status/{task_id}", get(status::task))
-        .route("/tasks", get(list::tasks))
         .route("/tasks/cancel", post(filtered::cancel))
         .route("/tasks/retry", post(filtered::retry))
         .route("/tasks/{task_id}/why", get(why::why))
@@ -76,6 +77,21 @@ fn workflows() -> Router<Arc<App>> {
         .route("/queue", get(system::queue))
         .route("/metrics", get(probes::metrics))
         .route("/templates", get(system::templates))
-        .route("/emergency/{action}", post(control::emergency));
-    Router::new().nest("/api/workflows", routes)
+        .route("/emergency/{action}", post(control::emergency))
+        .route_layer(middleware::from_fn(query::none));
+    Router::new().nest("/api/workflows", asked.merge(plain))
+}
+
+fn workers() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/workers", get(system::workers))
+        .route("/api/workers/{worker_id}", get(system::worker))
+        .route_layer(middleware::from_fn(query::none))
+}
+
+fn kept_files() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/files", post(files::upload))
+        .route("/api/files/{file_id}", get(files::download))
+        .route_layer(middleware::from_fn(query::none))
 }

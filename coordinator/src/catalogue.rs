@@ -5,9 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use shared::{model::TypeName, store::query::TypeInfo};
-
-use crate::submit::Schema;
+use shared::{model::TypeName, schema::Schema, store::query::TypeInfo};
 
 /// Names under this prefix are the diagnostic types.
 const DIAGNOSTIC: &str = "diagnostic.";

@@ -54,8 +54,12 @@ pub struct Options {
     pub window_cap: u32,
     /// The largest body of a request, in bytes.
     pub body_limit: usize,
+    /// How long the body of a request may take to arrive.
+    pub body_patience: Duration,
     /// The largest file, in bytes.
     pub file_limit: usize,
+    /// How long we wait for the bytes of a file, in all.
+    pub file_patience: Duration,
     /// How long a file is kept that no task refers to.
     pub file_retention: Duration,
     /// How often blobs that nobody needs are looked for.
@@ -85,7 +89,12 @@ impl Options {
             window_target: Duration::from_secs(1),
             window_cap: 4096,
             body_limit: 32 * 1024 * 1024,
+            // The largest body over a line of ten megabits.
+            body_patience: Duration::from_secs(30),
             file_limit: 64 * 1024 * 1024,
+            // The largest file over a line of two megabits: it lies in nobody's
+            // memory meanwhile.
+            file_patience: Duration::from_mins(5),
             file_retention: Duration::from_hours(24),
             collect_every: Duration::from_mins(10),
             blob_age: Duration::from_hours(1),

@@ -1,7 +1,7 @@
 //! Step 2: from documents to a submission that the store takes whole.
 //!
 //! Read in this order: [`fields`] takes a JSON object apart and remembers
-//! everything that is wrong with it, [`draft`] reads one task, [`schema`]
+//! everything that is wrong with it, [`draft`] reads one task, `shared::schema`
 //! checks its input, `shared::model::plan` orders the tasks, and this file
 //! puts the findings and the plan together.
 //!
@@ -11,12 +11,10 @@
 mod draft;
 mod fields;
 mod fingerprint;
-mod schema;
 
 pub(crate) use draft::Labels;
 pub(crate) use fields::{Fields, Finding};
 pub(crate) use fingerprint::{fingerprint, hex};
-pub(crate) use schema::Schema;
 
 use std::collections::BTreeSet;
 

@@ -2,15 +2,17 @@
 //! outside world stands.
 //!
 //! Read in this order. [`model`] is the language: ids, states, plans; it does
-//! no I/O. [`store`] and [`broker`] are the two seams; each is one trait with
-//! two backends and one conformance suite; [`blobs`] is where bytes lie that
-//! are too large for the store. [`wire`] is the message between
-//! coordinator and worker. The rest is the ground both roles stand on.
+//! no I/O. [`schema`] checks inputs. [`store`] and [`broker`] are the two
+//! seams; each is one trait with two backends and one conformance suite;
+//! [`blobs`] is where bytes lie that are too large for the store. [`wire`] is
+//! the message between coordinator and worker. The rest is the ground both
+//! roles stand on.
 //!
 //! Deliberately absent: any knowledge of HTTP, of handlers, or of where the
 //! configuration comes from.
 
 pub mod model;
+pub mod schema;
 pub mod wire;
 
 pub mod blobs;

@@ -26,7 +26,7 @@ use async_trait::async_trait;
 use crate::model::{FileId, Nonce, TaskId, TaskView, TenantId};
 
 use files::{FilePut, FileRecord, NewFile, Payloads};
-use query::{Counts, Page, TaskQuery, TypeInfo, WorkerView};
+use query::{Counts, Page, TaskQuery, Totals, TypeInfo, WorkerView};
 use signal::Signals;
 use verbs::{
     Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply, Granted,
@@ -72,7 +72,10 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     async fn submit(&self, submission: Submission) -> Result<Submitted>;
 
     /// Step 4. Takes ready tasks for publication: strict priority, then
-    /// tenants in weighted rotation, then age, within each route's window.
+    /// tenants in weighted rotation, then age, within each route's window. A
+    /// share ([`Take::spare`]) goes to the least urgent priority that has
+    /// something to start, so that urgent work starves nobody; the answer is
+    /// in order of priority all the same.
     /// Nothing while the mode is not running. The same nonce gets the same
     /// tasks again.
     async fn take_ready(&self, take: Take) -> Result<Taken>;
@@ -154,6 +157,9 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// The tenant's queue in numbers.
     async fn counts(&self, tenant: &TenantId) -> Result<Counts>;
+
+    /// The whole fleet in numbers, over all tenants; for metrics.
+    async fn totals(&self) -> Result<Totals>;
 
     /// Records a file whose bytes are in the blob store. Asked again with the
     /// same key it answers alike.

@@ -135,10 +135,13 @@ impl Metrics {
 }
 
 fn describe() {
-    describe_counter!("zerogate_tasks_submitted_total", "Tasks accepted.");
+    describe_counter!(
+        "zerogate_tasks_submitted_total",
+        "Tasks accepted by the fleet."
+    );
     describe_counter!(
         "zerogate_tasks_finished_total",
-        "Runs that ended, by type and outcome."
+        "Tasks that ended, by type and outcome: a coordinator tells the fleet's, a worker its own."
     );
     describe_histogram!(
         "zerogate_task_wait_seconds",
@@ -160,12 +163,18 @@ fn describe() {
         Unit::Seconds,
         "Processor time of a run in a child process."
     );
-    describe_gauge!("zerogate_tasks", "Tasks now, by state.");
+    describe_gauge!(
+        "zerogate_tasks",
+        "Tasks of the fleet, by state: pending and running now, the others since installation."
+    );
     describe_counter!(
         "zerogate_retries_total",
-        "Failed runs that will be tried again."
+        "Failed runs that are tried again: a coordinator tells the fleet's, a worker its own."
     );
-    describe_counter!("zerogate_leases_lapsed_total", "Leases that ran out.");
+    describe_counter!(
+        "zerogate_leases_lapsed_total",
+        "Leases that ran out in the fleet."
+    );
     describe_counter!(
         "zerogate_duplicates_dropped_total",
         "Tickets that a claim found to be copies."

@@ -209,19 +209,7 @@ fn health_metrics_and_templates_answer(fleet: &mut Fleet) -> Result<()> {
             ensure!(!one[member].is_null(), "{member} is missing: {one:#}");
         }
     }
-    // Each process counts what it does: the coordinators what comes in, the workers what ends.
-    let mut metrics = String::new();
-    for member in fleet.coordinators.iter().chain(&fleet.workers) {
-        metrics += &member.api().get("/metrics")?.expect(200)?.text;
-    }
-    for name in [
-        "zerogate_tasks_submitted_total",
-        "zerogate_tasks_finished_total",
-        "zerogate_task_run_seconds_bucket",
-    ] {
-        let counted = metrics.lines().any(|line| line.starts_with(name));
-        ensure!(counted, "{name} is missing:\n{metrics}");
-    }
+    metrics_tell_of_the_fleet_once(fleet, &api)?;
     let plain = [("accept", "text/plain")];
     let same = api
         .request("GET", "/api/workflows/metrics", &plain, &[])?
@@ -232,6 +220,51 @@ fn health_metrics_and_templates_answer(fleet: &mut Fleet) -> Result<()> {
             .expect(200)?
             .body
             .is_object()
+    );
+    Ok(())
+}
+
+/// Every coordinator tells what the whole fleet did, once, also where its worker lives in the same process; how long
+/// things took is told where they ran.
+fn metrics_tell_of_the_fleet_once(fleet: &Fleet, api: &Api) -> Result<()> {
+    let queue = api.get("/api/workflows/queue")?.expect(200)?.body;
+    let noop = &queue["by_type"]["diagnostic.noop"];
+    let finished = |outcome: &str| {
+        let labels = format!("{{workflow_type=\"diagnostic.noop\",outcome=\"{outcome}\"}}");
+        format!("zerogate_tasks_finished_total{labels} {}", noop[outcome])
+    };
+    for coordinator in &fleet.coordinators {
+        let text = coordinator.api().get("/metrics")?.expect(200)?.text;
+        for line in [
+            finished("completed"),
+            finished("failed"),
+            format!(
+                "zerogate_tasks{{state=\"completed\"}} {}",
+                queue["completed"]
+            ),
+            "zerogate_retries_total 0".into(),
+            "zerogate_leases_lapsed_total 0".into(),
+        ] {
+            let once = text.lines().filter(|it| **it == line).count();
+            ensure!(once == 1, "{line} stands {once} times in:\n{text}");
+        }
+        ensure!(text.contains("zerogate_tasks_submitted_total "), "{text}");
+    }
+    let mut metrics = String::new();
+    for member in fleet.coordinators.iter().chain(&fleet.workers) {
+        metrics += &member.api().get("/metrics")?.expect(200)?.text;
+    }
+    for name in [
+        "zerogate_task_wait_seconds_bucket",
+        "zerogate_task_run_seconds_bucket",
+    ] {
+        let counted = metrics.lines().any(|line| line.starts_with(name));
+        ensure!(counted, "{name} is missing:\n{metrics}");
+    }
+    let figures = api.get("/api/workflows/metrics")?.expect(200)?.body;
+    ensure!(
+        figures["fleet"]["finished"]["diagnostic.noop"]["completed"] == noop["completed"],
+        "{figures:#}"
     );
     Ok(())
 }

@@ -18,12 +18,12 @@ use std::time::Duration;
 use shared::{
     broker::Delivery,
     fault::{self, Point},
-    model::{Nonce, TypeName},
-    store::verbs::{ClaimTicket, Claimed, Granted, RunRef},
+    model::{ErrorCode, Nonce, TaskError, TenantId, TypeName},
+    store::verbs::{ClaimTicket, Claimed, Granted, Outcome, Report, RunRef},
     wire::Ticket,
 };
 use tokio::time::{Instant, sleep};
-use tracing::{Span, debug, info_span, warn};
+use tracing::{Span, debug, error, info_span, warn};
 
 use crate::{gate::Permit, leases::Held, registry::Entry, service::Core};
 
@@ -31,6 +31,10 @@ use crate::{gate::Permit, leases::Held, registry::Entry, service::Core};
 /// is to get and give back the same slip in a loop. Short enough to notice at
 /// once when somebody has mended it.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+
+/// Before a task that could not be read is tried again: its own policy is part
+/// of what cannot be read.
+const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// A slip in hand, with a fresh token for each ticket.
 struct Fetched {
@@ -103,9 +107,14 @@ async fn claim(core: &Core, fetched: Fetched) -> Option<Leased> {
         return None;
     };
     let mut runs = Vec::with_capacity(tickets.len());
+    let mut unreadable = Vec::new();
     for (ticket, outcome) in tickets.iter().zip(outcomes) {
         match outcome {
             Claimed::Granted(granted) => runs.push(ready(core, ticket, granted, asked)),
+            Claimed::Unreadable(reason) => {
+                error!(task_id = %ticket.task, reason, "the task cannot be read; its run fails");
+                unreadable.push(failed(ticket, &delivery.slip.tenant, &reason));
+            }
             Claimed::Held => debug!(task_id = %ticket.task, "the task may not start now"),
             Claimed::Stale => {
                 core.figures.duplicate();
@@ -117,7 +126,35 @@ async fn claim(core: &Core, fetched: Fetched) -> Option<Leased> {
             }
         }
     }
+    if !unreadable.is_empty() {
+        // Before the acknowledgement, like every other end of these tickets.
+        tokio::select! {
+            _ = core.ledger.finish(unreadable) => {}
+            () = core.hurrying.cancelled() => {}
+        }
+    }
     Some(Leased { delivery, runs })
+}
+
+/// The report of a run that never began, because its task cannot be read here.
+/// A worker of a newer version may read it at the next attempt.
+fn failed(ticket: &ClaimTicket, tenant: &TenantId, reason: &str) -> Report {
+    Report {
+        run: RunRef {
+            task: ticket.task,
+            token: ticket.token,
+        },
+        tenant: tenant.clone(),
+        outcome: Outcome::Failed {
+            error: TaskError::new(
+                ErrorCode::Internal,
+                format!("the stored task cannot be read: {reason}"),
+            ),
+            retry_in: UNREADABLE_PAUSE,
+        },
+        ran_for: Duration::ZERO,
+        files: Vec::new(),
+    }
 }
 
 fn ready(core: &Core, ticket: &ClaimTicket, granted: Box<Granted>, asked: Instant) -> Ready {

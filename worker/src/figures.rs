@@ -32,8 +32,11 @@ struct OfType {
 }
 
 impl OfType {
-    fn new(name: &TypeName) -> Self {
+    fn new(name: &TypeName, tells_ends: bool) -> Self {
         let finished = |outcome: &'static str| {
+            if !tells_ends {
+                return Counter::noop();
+            }
             counter!(
                 "zerogate_tasks_finished_total",
                 "workflow_type" => name.to_string(),
@@ -53,13 +56,20 @@ impl OfType {
 }
 
 impl Figures {
-    pub(crate) fn new(types: &[TypeName]) -> Self {
+    /// Without `tells_ends` the ends of tasks and their retries are left to
+    /// the coordinator of this process, which tells them for the fleet under
+    /// the same names.
+    pub(crate) fn new(types: &[TypeName], tells_ends: bool) -> Self {
         Self {
             types: types
                 .iter()
-                .map(|name| (name.clone(), OfType::new(name)))
+                .map(|name| (name.clone(), OfType::new(name, tells_ends)))
                 .collect(),
-            retries: counter!("zerogate_retries_total"),
+            retries: if tells_ends {
+                counter!("zerogate_retries_total")
+            } else {
+                Counter::noop()
+            },
             duplicates: counter!("zerogate_duplicates_dropped_total"),
             stale: counter!("zerogate_reports_stale_total"),
         }

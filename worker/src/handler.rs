@@ -31,8 +31,9 @@ pub trait Handler: Send + Sync + 'static {
     fn describe(&self) -> TypeInfo;
 
     /// What is wrong with an input after its references were replaced; the
-    /// run does not start unless this is empty. By default nothing is: `run`
-    /// validates for itself.
+    /// run does not start unless this is empty. By default nothing is. The
+    /// announced schema need not be checked here: the coordinator does at the
+    /// submission, and the worker does for an input that reads parents.
     fn validate(&self, _input: &Value) -> Vec<Problem> {
         Vec::new()
     }

@@ -197,6 +197,7 @@ async fn renew_these(core: &Core, due: &[(Arc<Lease>, u64)]) {
     let lease = core.options.lease;
     // Counted from before the question: the store's clock started no earlier.
     let asked = core.leases.now();
+    let told: Vec<_> = runs.iter().map(|(_, progress)| progress.clone()).collect();
     match core.store.renew(Renew { lease, runs }).await {
         Ok(answers) => {
             core.conditions.store(true);
@@ -213,6 +214,11 @@ async fn renew_these(core: &Core, due: &[(Arc<Lease>, u64)]) {
         Err(error) => {
             if matches!(error, Error::Unavailable(_)) {
                 core.conditions.store(false);
+            }
+            for ((lease, _), progress) in due.iter().zip(told) {
+                if let Some(progress) = progress {
+                    lease.tether.keep_progress(progress);
+                }
             }
             debug!(%error, leases = due.len(), "the leases could not be renewed; trying again");
         }

@@ -58,6 +58,10 @@ pub struct Options {
     pub listen: Option<SocketAddr>,
     /// Gives the text of `/metrics`.
     pub metrics: Option<MetricsText>,
+    /// Whether this process's metrics count the ends and retries of the runs
+    /// of this worker. Not beside a coordinator in the same process, which
+    /// tells the fleet's under the same names: they would count twice.
+    pub tells_ends: bool,
 }
 
 impl Default for Options {
@@ -81,6 +85,7 @@ impl Default for Options {
             isolation: isolation::Options::default(),
             listen: None,
             metrics: None,
+            tells_ends: true,
         }
     }
 }

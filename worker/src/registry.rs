@@ -3,10 +3,15 @@
 //! Invariant: one handler per type; the last one registered stands, so that a
 //! team can replace a built-in type by its own.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use shared::{
     model::{Route, TypeName},
+    schema::Schema,
     store::query::TypeInfo,
 };
 
@@ -23,6 +28,15 @@ pub struct Registry {
 pub(crate) struct Entry {
     pub(crate) info: TypeInfo,
     pub(crate) handler: Arc<dyn Handler>,
+    schema: Arc<OnceLock<Schema>>,
+}
+
+impl Entry {
+    /// The schema that the type announces; compiled at its first use.
+    pub(crate) fn schema(&self) -> &Schema {
+        self.schema
+            .get_or_init(|| Schema::compile(&self.info.name, &self.info.input_schema))
+    }
 }
 
 impl Registry {
@@ -51,8 +65,12 @@ impl Registry {
     pub fn with(mut self, handler: impl Handler) -> Self {
         let info = handler.describe();
         let handler: Arc<dyn Handler> = Arc::new(handler);
-        self.entries
-            .insert(info.name.clone(), Entry { info, handler });
+        let entry = Entry {
+            info,
+            handler,
+            schema: Arc::default(),
+        };
+        self.entries.insert(entry.info.name.clone(), entry);
         self
     }
 

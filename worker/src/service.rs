@@ -239,7 +239,7 @@ impl Core {
         Ok(Self {
             ledger: Ledger::start(tasks, Arc::clone(&store), &id, options.lease, listeners),
             gate: Arc::new(FixedGate::new(options.concurrency)),
-            figures: Figures::new(&registry.names()),
+            figures: Figures::new(&registry.names(), options.tells_ends),
             clock: Arc::clone(&seams.clock),
             leases: Arc::new(Leases::new()),
             broker: Arc::clone(&seams.broker),

@@ -22,7 +22,7 @@ impl Embedded {
     pub(crate) async fn start(configuration: &Configuration) -> anyhow::Result<Self> {
         let ground = assembly::embedded(configuration)?;
         let coordinator = coordinator::start(configuration, &ground).await?;
-        let worker = worker::start(configuration, &ground, None).await?;
+        let worker = worker::start(configuration, &ground, None, false).await?;
         Ok(Self {
             ground,
             coordinator,

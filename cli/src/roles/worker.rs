@@ -16,7 +16,7 @@ pub(crate) fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
             ground = assembly::services(configuration) => ground?,
             ended = signals::asked_to_end() => { ended?; return Ok(ExitCode::SUCCESS) }
         };
-        let handle = start(configuration, &ground, configuration.listen).await?;
+        let handle = start(configuration, &ground, configuration.listen, true).await?;
         tokio::select! {
             asked = signals::asked_to_end() => { asked?; handle.drain(); }
             _ = handle.drained() => {}
@@ -27,11 +27,13 @@ pub(crate) fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Starts the worker of this process.
+/// Starts the worker of this process; `tells_ends` unless a coordinator in the
+/// same process does.
 pub(crate) async fn start(
     configuration: &Configuration,
     ground: &Ground,
     listen: Option<SocketAddr>,
+    tells_ends: bool,
 ) -> anyhow::Result<Handle> {
     let metrics = ground.metrics.clone();
     let options = Options {
@@ -44,6 +46,7 @@ pub(crate) async fn start(
         work_dir: Some(configuration.data_dir.join("work")),
         listen,
         metrics: Some(MetricsText::new(move || metrics.render())),
+        tells_ends,
         ..Options::default()
     };
     let seams = Seams {

@@ -1,7 +1,9 @@
 //! Reads the body of a request.
 //!
-//! Invariant: what is too large, of another kind, or not JSON never reaches a
+//! Invariant: what is too large, too slow, of another kind, or not JSON never reaches a
 //! handler; a broken document is answered with line and column.
+
+use std::time::Duration;
 
 use axum::{
     body::{BodyDataStream, Bytes},
@@ -66,13 +68,18 @@ impl Body {
         // Whoever asks before sending hears at once, and sends no more.
         let asks = request.headers().contains_key(header::EXPECT);
         let mut chunks = request.into_body().into_data_stream();
+        let patience = app.options.body_patience;
         let bytes = match announced {
             Some(length) if length > limit => None,
-            _ => whole(&mut chunks, announced.unwrap_or(0), limit).await?,
+            _ => {
+                let whole = whole(&mut chunks, announced.unwrap_or(0), limit);
+                let whole = tokio::time::timeout(patience, whole).await;
+                whole.map_err(|_| too_slow(patience))??
+            }
         };
         let Some(bytes) = bytes else {
             if !asks {
-                drain(&mut chunks, limit).await;
+                drain(&mut chunks, limit, patience).await;
             }
             return Err(too_large(limit));
         };
@@ -170,14 +177,18 @@ async fn whole(
 
 /// Reads a body that will be refused, within reason, because many clients look
 /// for the answer only after they have sent everything.
-pub(super) async fn drain(chunks: &mut BodyDataStream, limit: usize) {
-    let mut rest = limit.saturating_mul(2);
-    while let Some(Ok(chunk)) = chunks.next().await {
-        rest = rest.saturating_sub(chunk.len());
-        if rest == 0 {
-            return;
+pub(super) async fn drain(chunks: &mut BodyDataStream, limit: usize, patience: Duration) {
+    let all = async {
+        let mut rest = limit.saturating_mul(2);
+        while let Some(Ok(chunk)) = chunks.next().await {
+            rest = rest.saturating_sub(chunk.len());
+            if rest == 0 {
+                return;
+            }
         }
-    }
+    };
+    // In time or not: the answer is the same.
+    tokio::time::timeout(patience, all).await.ok();
 }
 
 /// Runs work on a thread of its own if it is about a large body.
@@ -207,6 +218,14 @@ fn media_of(headers: &HeaderMap) -> Option<Media> {
 fn too_large(limit: usize) -> Problem {
     let detail = format!("a body may have {limit} bytes; send several requests");
     Problem::new(Code::TooLarge, detail)
+}
+
+fn too_slow(patience: Duration) -> Problem {
+    let detail = format!(
+        "a body has {} s to arrive; send several requests",
+        patience.as_secs_f64()
+    );
+    Problem::new(Code::TooSlow, detail)
 }
 
 fn unparsed(error: &serde_json::Error) -> Problem {

@@ -4,7 +4,7 @@
 //! leaves nothing. What tenants upload never runs in a browser: it is always an
 //! attachment of the type it was uploaded with, in a sandbox.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -21,6 +21,7 @@ use shared::{
     model::{FileId, TenantId},
     store::files::{FileRecord, NewFile},
 };
+use tokio::time::{Instant, timeout};
 use tracing::info;
 
 use super::{
@@ -28,7 +29,7 @@ use super::{
     frame::Caller,
     problem::{Code, Problem},
 };
-use crate::app::App;
+use crate::{app::App, options::Options};
 
 const FILENAME: HeaderName = HeaderName::from_static("x-filename");
 const CSP: HeaderName = HeaderName::from_static("content-security-policy");
@@ -110,7 +111,7 @@ pub(super) async fn upload(
     let mut chunks = request.into_body().into_data_stream();
     if about.announced.is_some_and(|bytes| bytes > limit as u64) {
         if !about.asks {
-            drain(&mut chunks, limit).await;
+            drain(&mut chunks, limit, app.options.file_patience).await;
         }
         return Err(too_large(limit));
     }
@@ -141,13 +142,18 @@ async fn receive(
 ) -> Result<(FileId, u64), Problem> {
     let key = key::upload(&tenant, app.clock.now(), &mut rand::rng());
     let mut upload = app.blobs.upload(&key).await?;
-    let copied = copy(&mut chunks, &mut *upload, app.options.file_limit).await;
+    let copied = copy(&mut chunks, &mut *upload, &app.options).await;
     let (digest, bytes) = match copied {
         Ok(copied) => copied,
         Err(problem) => {
             upload.abandon().await;
             if problem.is(Code::TooLarge) {
-                drain(&mut chunks, app.options.file_limit).await;
+                let Options {
+                    file_limit,
+                    file_patience,
+                    ..
+                } = app.options;
+                drain(&mut chunks, file_limit, file_patience).await;
             }
             return Err(problem);
         }
@@ -168,14 +174,23 @@ async fn receive(
     Ok((id, bytes))
 }
 
-/// Passes the body on, piece by piece; its hash and length.
+/// Passes the body on, piece by piece; its hash and length. The client's time
+/// runs only while we wait for it, not while the blob store takes a piece.
 async fn copy(
     chunks: &mut BodyDataStream,
     upload: &mut dyn Upload,
-    limit: usize,
+    options: &Options,
 ) -> Result<([u8; 32], u64), Problem> {
+    let limit = options.file_limit;
     let (mut hash, mut room) = (Sha256::new(), limit);
-    while let Some(chunk) = chunks.next().await {
+    let mut patience = options.file_patience;
+    loop {
+        let asked = Instant::now();
+        let chunk = timeout(patience, chunks.next())
+            .await
+            .map_err(|_| too_slow(options.file_patience))?;
+        let Some(chunk) = chunk else { break };
+        patience = patience.saturating_sub(asked.elapsed());
         let chunk = chunk.map_err(|_| Problem::new(Code::BadRequest, "the body ended early"))?;
         room = room
             .checked_sub(chunk.len())
@@ -189,6 +204,11 @@ async fn copy(
 fn too_large(limit: usize) -> Problem {
     let detail = format!("a file may have {limit} bytes");
     Problem::new(Code::TooLarge, detail)
+}
+
+fn too_slow(patience: Duration) -> Problem {
+    let detail = format!("a file has {} s to arrive", patience.as_secs_f64());
+    Problem::new(Code::TooSlow, detail)
 }
 
 /// Gives a file out.

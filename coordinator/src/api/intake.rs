@@ -10,7 +10,6 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use metrics::counter;
 use serde_json::Value;
 use shared::{
     model::Json,
@@ -140,7 +139,6 @@ pub(crate) async fn store(
     for _ in 0..ROUNDS {
         let answer = reply(judged);
         let tasks = judged.tasks(around);
-        let count = tasks.len() as u64;
         if tasks.is_empty() {
             return Ok(Stored::New(answer));
         }
@@ -152,7 +150,6 @@ pub(crate) async fn store(
         match app.store.submit(submission).await? {
             Submitted::Accepted => {
                 app.bells.ready.notify_one();
-                counter!("zerogate_tasks_submitted_total").increment(count);
                 return Ok(Stored::New(answer));
             }
             Submitted::Replayed(first) => return Ok(Stored::Replayed(first)),

@@ -11,16 +11,13 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use metrics::gauge;
 use serde::Serialize;
 use serde_json::json;
-use shared::{
-    model::TenantId,
-    store::{query::Counts, verbs::Mode},
-};
+use shared::store::{query::Totals, verbs::Mode};
 
 use super::{
-    documents::{Numbers, Queue},
+    documents::Queue,
+    figures::{self, Done},
     frame::Caller,
     system,
 };
@@ -68,6 +65,7 @@ struct Figures {
     mode: Mode,
     queue: Option<Queue>,
     backlog_seconds: Option<f64>,
+    fleet: Option<Done>,
     workers: Staff,
     dependencies: system::Dependencies,
 }
@@ -88,7 +86,7 @@ pub(super) async fn metrics(
     if wants_text(&headers) {
         return text(&app).await;
     }
-    let counts = system::counts(&app, &caller.tenant).await;
+    let (counts, totals) = tokio::join!(system::counts(&app, &caller.tenant), totals(&app));
     let fleet = app.fleet.now();
     let slots = fleet
         .workers
@@ -100,7 +98,8 @@ pub(super) async fn metrics(
     Json(Figures {
         mode: fleet.mode.mode,
         queue: counts.as_ref().map(Queue::of),
-        backlog_seconds: counts.as_ref().and_then(backlog_seconds),
+        backlog_seconds: totals.as_ref().and_then(figures::backlog_seconds),
+        fleet: totals.as_ref().map(Done::of),
         workers: Staff {
             known: fleet.workers.len(),
             slots_used: slots.0,
@@ -117,8 +116,8 @@ pub(super) async fn metrics_text(State(app): State<Arc<App>>) -> Response {
 }
 
 async fn text(app: &App) -> Response {
-    if let Some(counts) = system::counts(app, &TenantId::default()).await {
-        record(&counts);
+    if let Some(totals) = totals(app).await {
+        figures::record(&totals);
     }
     let headers = [(
         header::CONTENT_TYPE,
@@ -127,33 +126,10 @@ async fn text(app: &App) -> Response {
     (StatusCode::OK, headers, app.options.metrics.text()).into_response()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-fn record(counts: &Counts) {
-    let all = Numbers::of(counts);
-    let states = [
-        ("pending", all.pending),
-        ("running", all.running),
-        ("completed", all.completed),
-        ("failed", all.failed),
-        ("cancelled", all.cancelled),
-    ];
-    for (state, number) in states {
-        gauge!("zerogate_tasks", "state" => state).set(number as f64);
-    }
-    if let Some(seconds) = backlog_seconds(counts) {
-        gauge!("zerogate_backlog_seconds").set(seconds);
-    }
-}
-
-/// Expected seconds of work that wait: pending tasks times the median run of
-/// the last minutes. Unknown while nothing has run.
-#[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-fn backlog_seconds(counts: &Counts) -> Option<f64> {
-    let pending = Numbers::of(counts).pending;
-    if pending == 0 {
-        return Some(0.0);
-    }
-    counts.run_ms.p50.map(|run| pending as f64 * run / 1000.0)
+/// The fleet's numbers, if the store gives them in time.
+async fn totals(app: &App) -> Option<Totals> {
+    let asked = tokio::time::timeout(system::PATIENCE, app.store.totals());
+    asked.await.ok()?.ok()
 }
 
 fn wants_text(headers: &HeaderMap) -> bool {

@@ -27,6 +27,7 @@ pub(crate) enum Code {
     WrongState,
     ParentFailed,
     KeyInFlight,
+    TooSlow,
     TooLarge,
     UnsupportedMedia,
     Invalid,
@@ -65,6 +66,11 @@ impl Code {
                 "idempotency_in_flight",
                 S::CONFLICT,
                 "The first request with this key is being answered",
+            ),
+            Self::TooSlow => (
+                "request_timeout",
+                S::REQUEST_TIMEOUT,
+                "The body took too long to arrive",
             ),
             Self::TooLarge => ("too_large", S::PAYLOAD_TOO_LARGE, "The body is too large"),
             Self::UnsupportedMedia => (

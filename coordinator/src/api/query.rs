@@ -5,11 +5,24 @@
 
 use std::str::FromStr;
 
-use axum::{extract::Query as Pairs, http::Uri};
+use axum::{
+    extract::{Query as Pairs, Request},
+    http::Uri,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
 use shared::store::query::Cursor;
 
 use super::problem::{Code, Problem};
 use crate::submit::Finding;
+
+/// Surrounds the routes that know no parameter at all.
+pub(crate) async fn none(request: Request, next: Next) -> Response {
+    match Query::of(request.uri()).and_then(Query::finish) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
 
 /// A query that is being taken apart.
 #[derive(Debug)]

@@ -24,7 +24,7 @@ use super::{
 use crate::{app::App, fleet::Fleet};
 
 /// How long the system's status waits for the store.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Serialize)]
 struct System<'a> {

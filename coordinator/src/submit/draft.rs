@@ -64,7 +64,8 @@ impl Draft {
             (Some(kind), Some(input)) => {
                 let input = with_defaults(input, &kind.info.defaults);
                 let found = kind.schema.check(&input);
-                fields.extend(found.into_iter().map(|one| one.inside(input_at)));
+                let found = found.into_iter().map(Finding::from);
+                fields.extend(found.map(|one| one.inside(input_at)));
                 input
             }
             (None, Some(input)) => input,

@@ -6,7 +6,10 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
-use shared::model::{Stamp, reference::escape};
+use shared::{
+    model::{Stamp, reference::escape},
+    schema::Complaint,
+};
 
 /// One problem of a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -29,6 +32,12 @@ impl Finding {
     pub(crate) fn inside(mut self, at: &str) -> Self {
         self.pointer.insert_str(0, at);
         self
+    }
+}
+
+impl From<Complaint> for Finding {
+    fn from(complaint: Complaint) -> Self {
+        Self::new(complaint.pointer, complaint.detail)
     }
 }
 

@@ -75,10 +75,10 @@ fn read(at: &str, object: &Object) -> Result<Reference, Malformed> {
         .ok_or_else(|| malformed("`$result` must be the ref or id of a task, as a string"))?;
     let pointer = match object.get("pointer") {
         None => "",
-        Some(Value::String(text)) if text.is_empty() || text.starts_with('/') => text,
+        Some(Value::String(text)) if is_pointer(text) => text,
         Some(_) => {
             return Err(malformed(
-                "`pointer` must be a JSON pointer such as /paths/0, or empty",
+                "`pointer` must be a JSON pointer such as /paths/0, or empty; in it ~0 stands for `~` and ~1 for `/`",
             ));
         }
     };
@@ -92,6 +92,14 @@ fn read(at: &str, object: &Object) -> Result<Reference, Malformed> {
         task: task.to_owned(),
         pointer: pointer.to_owned(),
     })
+}
+
+/// RFC 6901: empty, or steps after slashes, in which every `~` begins `~0` or
+/// `~1`.
+fn is_pointer(text: &str) -> bool {
+    let escapes = text.split('~').skip(1);
+    (text.is_empty() || text.starts_with('/'))
+        && escapes.into_iter().all(|rest| rest.starts_with(['0', '1']))
 }
 
 fn walk(value: &Value, at: &mut String, visit: &mut impl FnMut(&str, &Object)) {
@@ -180,9 +188,18 @@ mod tests {
             json!({"$result": 7}),
             json!({"$result": "a", "pointer": "no-slash"}),
             json!({"$result": "a", "extra": 1}),
+            json!({"$result": "a", "pointer": "/~2"}),
+            json!({"$result": "a", "pointer": "/a~"}),
+            json!({"$result": "a", "pointer": "/a~/b"}),
         ] {
             assert_eq!(find(&json!({"x": bad})).1[0].at, "/x");
         }
+    }
+
+    #[test]
+    fn both_escapes_are_good() {
+        let good = json!({"$result": "a", "pointer": "/~0~1/~01/"});
+        assert_eq!(find(&json!({"x": good})).0[0].pointer, "/~0~1/~01/");
     }
 
     #[test]

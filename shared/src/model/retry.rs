@@ -9,8 +9,11 @@ use serde::{Deserialize, Serialize};
 /// Exponential backoff: after the n-th failure the wait is
 /// `min(initial * multiplier^(n-1), max)`; with jitter it is drawn uniformly
 /// from the upper half of that, so that delays grow and yet do not align.
+///
+/// Members that are not known are passed over, because stores hold policies
+/// that a newer version wrote; the API refuses them by its own reading.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct RetryPolicy {
     /// Runs that may fail or time out, the first included; at least 1.
     pub max_attempts: u32,

@@ -78,11 +78,22 @@ impl Serialize for Stamp {
 impl<'de> Deserialize<'de> for Stamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        let time: jiff::Timestamp = text.parse().map_err(|_| {
+        parse(&text).ok_or_else(|| {
             D::Error::custom("expected an RFC 3339 time such as 2026-11-23T03:01:02Z")
-        })?;
-        Ok(Self(time.as_microsecond()).clamp(Self(0), Self::MAX))
+        })
     }
+}
+
+/// Reads a time; one outside of what is representable is the nearest that is.
+fn parse(text: &str) -> Option<Stamp> {
+    if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        return Some(Stamp(time.as_microsecond()).clamp(Stamp(0), Stamp::MAX));
+    }
+    // "For ever" is often written as the end of the year 9999, whose last hours
+    // lie beyond the crate's range. The year before has the same days.
+    let rest = text.strip_prefix("9999-")?;
+    let valid = format!("9998-{rest}").parse::<jiff::Timestamp>().is_ok();
+    valid.then_some(Stamp::MAX)
 }
 
 #[cfg(test)]
@@ -99,6 +110,27 @@ mod tests {
             serde_json::from_str::<Stamp>("\"2025-11-23T04:01:02.12+01:00\"").unwrap(),
             stamp
         );
+    }
+
+    #[test]
+    fn all_of_the_year_9999_is_a_time() {
+        let read = |text: &str| serde_json::from_str::<Stamp>(&format!("\"{text}\"")).ok();
+        for late in [
+            "9999-01-01T00:00:00Z",
+            "9999-12-31T23:59:59Z",
+            "9999-12-31T23:59:59.999999Z",
+            "9999-12-31T23:59:59-12:00",
+        ] {
+            assert_eq!(read(late), Some(Stamp::MAX), "{late}");
+        }
+        for wrong in [
+            "9999-02-29T00:00:00Z",
+            "9999-13-01T00:00:00Z",
+            "9999-",
+            "9999-12-31",
+        ] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -54,6 +54,28 @@ impl Json {
         self.0.is_empty()
     }
 
+    /// The most levels of lists and objects in a result. Readers, serde_json
+    /// among them, go 127 deep, and a status answer wraps the result once.
+    pub const MAX_DEPTH: usize = 126;
+
+    /// Whether a value has more than [`Json::MAX_DEPTH`] levels of lists and
+    /// objects, so that nobody could read its text.
+    #[must_use]
+    pub fn is_too_deep(value: &serde_json::Value) -> bool {
+        fn exceeds(value: &serde_json::Value, left: usize) -> bool {
+            match value {
+                serde_json::Value::Array(items) => {
+                    left == 0 || items.iter().any(|item| exceeds(item, left - 1))
+                }
+                serde_json::Value::Object(members) => {
+                    left == 0 || members.values().any(|member| exceeds(member, left - 1))
+                }
+                _ => false,
+            }
+        }
+        exceeds(value, Self::MAX_DEPTH)
+    }
+
     /// Reads the text as `T`.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(&self.0)

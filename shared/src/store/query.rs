@@ -1,6 +1,6 @@
 //! What the store shows to those who only look.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +41,9 @@ pub struct Page {
     pub next: Option<Cursor>,
 }
 
-/// One workflow type as a worker announces it.
+/// One workflow type as a worker announces it. Stores hold what older and
+/// newer versions wrote: a member that is added has a default, and one that is
+/// not known is passed over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TypeInfo {
     /// Its name.
@@ -53,8 +55,10 @@ pub struct TypeInfo {
     /// JSON Schema (2020-12) of its input.
     pub input_schema: serde_json::Value,
     /// An input that is valid as it stands.
+    #[serde(default)]
     pub example: serde_json::Value,
     /// Members that a submission's input receives where it does not name them.
+    #[serde(default)]
     pub defaults: serde_json::Value,
     /// The retry policy of submissions that do not name one.
     pub retry: RetryPolicy,
@@ -63,10 +67,13 @@ pub struct TypeInfo {
     /// The priority of submissions that do not name one.
     pub priority: Priority,
     /// A first guess of its run time, in milliseconds.
+    #[serde(default)]
     pub estimated_duration_ms: u64,
     /// `light`, `cpu` or `memory`.
+    #[serde(default)]
     pub resource_class: String,
     /// `essential`, `standard`, `advanced` or `experimental`.
+    #[serde(default)]
     pub feature_category: String,
 }
 
@@ -86,6 +93,7 @@ pub enum Readiness {
 
 /// A worker's slots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Slots {
     /// Occupied now.
     pub used: u32,
@@ -95,7 +103,8 @@ pub struct Slots {
     pub cap: u32,
 }
 
-/// What a worker says of itself in every heartbeat.
+/// What a worker says of itself in every heartbeat. For its members the rule
+/// of [`TypeInfo`] holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkerState {
     /// The machine's name.
@@ -111,12 +120,16 @@ pub struct WorkerState {
     /// The types it serves.
     pub types: Vec<TypeName>,
     /// What it runs now.
+    #[serde(default)]
     pub running: Vec<TaskId>,
     /// Resident memory of the process, in bytes.
+    #[serde(default)]
     pub memory_bytes: u64,
     /// Memory of the machine, in bytes.
+    #[serde(default)]
     pub memory_total_bytes: u64,
     /// CPU use of the process in cores, over the last beat.
+    #[serde(default)]
     pub cpu_cores: f64,
 }
 
@@ -148,6 +161,35 @@ pub struct Tally {
     pub cancelled: u64,
 }
 
+impl Tally {
+    /// Adds another tally to this one.
+    pub fn add(&mut self, other: &Self) {
+        self.pending += other.pending;
+        self.running += other.running;
+        self.completed += other.completed;
+        self.failed += other.failed;
+        self.cancelled += other.cancelled;
+    }
+}
+
+/// The whole fleet in numbers, over all tenants. What is counted survives
+/// retention, restarts and the end of workers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// By type and priority.
+    pub by_route: BTreeMap<(TypeName, Priority), Tally>,
+    /// Tasks accepted since installation.
+    pub submitted: u64,
+    /// Failed runs after which another attempt followed or will, since
+    /// installation.
+    pub retries: u64,
+    /// Leases that ran out since installation.
+    pub leases_lapsed: u64,
+    /// Learned run time by type: a decayed mean. Absent before the first
+    /// success of that type.
+    pub expected_run: BTreeMap<TypeName, Duration>,
+}
+
 /// Percentiles of a duration, in milliseconds, over the last minutes; all
 /// `None` when nothing finished then. From a histogram whose buckets grow by a
 /// tenth: the true value lies within 10 %.
@@ -174,4 +216,56 @@ pub struct Counts {
     pub wait_ms: Percentiles,
     /// From claim to commit.
     pub run_ms: Percentiles,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// What a newer version may have written: every object has a member more.
+    fn newer(value: &mut Value) {
+        match value {
+            Value::Object(members) => {
+                members.values_mut().for_each(newer);
+                members.insert("of_a_newer_version".into(), json!({"n": 1}));
+            }
+            Value::Array(items) => items.iter_mut().for_each(newer),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn what_a_newer_version_stored_is_read_and_what_an_older_one_did_too() {
+        let state = json!({
+            "host": "h", "version": "1", "started_at": "2026-11-23T03:01:02Z", "readiness": "ready",
+            "slots": {"used": 1, "limit": 2, "cap": 3}, "types": ["t"]
+        });
+        let info = json!({
+            "name": "t", "title": "", "description": "", "input_schema": true,
+            "retry": {"max_attempts": 7}, "timeout_ms": 1, "priority": "low"
+        });
+        let spec = json!({
+            "tenant": "default", "workflow_type": "t", "priority": "low",
+            "retry": {"max_attempts": 7, "jitter": false}, "timeout_ms": 1, "correlation_id": "c"
+        });
+        for add in [false, true] {
+            let read = |value: &Value| {
+                let mut value = value.clone();
+                if add {
+                    newer(&mut value);
+                }
+                value.to_string()
+            };
+            let state: WorkerState = serde_json::from_str(&read(&state)).unwrap();
+            assert_eq!((state.slots.cap, state.running.len()), (3, 0));
+            let info: TypeInfo = serde_json::from_str(&read(&info)).unwrap();
+            assert_eq!(info.retry.max_attempts, 7);
+            let spec: crate::model::TaskSpec = serde_json::from_str(&read(&spec)).unwrap();
+            assert_eq!((spec.retry.max_attempts, spec.retry.jitter), (7, false));
+            let mode: crate::store::verbs::ModeState =
+                serde_json::from_str(&read(&json!({"mode": "paused"}))).unwrap();
+            assert!(!mode.mode.starts_work());
+        }
+    }
 }

@@ -13,6 +13,7 @@
 //!         f:<tenant>:<hash> record of a file        fr:<id>  fk:<tenant>  fx  files of a task; keys; unused
 //!         idem:<tenant>:<k> replies, 24 h           mode runtime turn sweep seq takes bands nonce:<n>
 //!         workers types     by time, with hashes    layout blobs.mark         number of this layout; mark
+//!         total             accepted per tenant, retries, lapsed leases
 //! ```
 //!
 //! Read in this order: `scripts` and `lua/core.lua`, `index.lua`, `life.lua`
@@ -59,7 +60,7 @@ use crate::model::{FileId, Nonce, TaskId, TaskView, TenantId, WorkerId};
 use super::{
     Result, Store,
     files::{FilePut, FileRecord, NewFile, Payloads},
-    query::{Counts, Page, TaskQuery, TypeInfo, WorkerView},
+    query::{Counts, Page, TaskQuery, Totals, TypeInfo, WorkerView},
     signal::Signals,
     verbs::{
         Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply, ModeAsked,
@@ -211,6 +212,10 @@ impl Store for RedisStore {
         query::counts(&self.link, tenant).await
     }
 
+    async fn totals(&self) -> Result<Totals> {
+        query::totals(&self.link).await
+    }
+
     async fn put_file(&self, file: NewFile) -> Result<FilePut> {
         files::put(&self.link, file).await
     }
@@ -232,7 +237,7 @@ impl Store for RedisStore {
     }
 
     async fn ping(&self) -> Result<()> {
-        self.link.command(&redis::cmd("PING")).await.map(drop)
+        self.link.ping().await
     }
 
     async fn signals(&self) -> Result<Box<dyn Signals>> {

@@ -75,7 +75,7 @@ use self::core::Core;
 use super::{
     Error, Result, Store,
     files::{FilePut, FileRecord, NewFile, Payloads},
-    query::{Counts, Page, TaskQuery, TypeInfo, WorkerView},
+    query::{Counts, Page, TaskQuery, Totals, TypeInfo, WorkerView},
     signal::{Signal, Signals},
     verbs::{
         Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply, ModeAsked,
@@ -321,6 +321,10 @@ impl Store for SqliteStore {
     async fn counts(&self, tenant: &TenantId) -> Result<Counts> {
         let tenant = tenant.clone();
         self.write(move |core| query::counts(core, &tenant)).await
+    }
+
+    async fn totals(&self) -> Result<Totals> {
+        self.write(|core| query::totals(core)).await
     }
 
     async fn put_file(&self, file: NewFile) -> Result<FilePut> {

@@ -64,7 +64,7 @@ macro_rules! store_suite {
             leases: a_finish_before_the_sweep_wins, a_lapsed_token_is_refused,
                 only_lapses_alone_count, after_an_outage_leases_are_extended, a_renewal_extends_and_stores_progress,
                 a_retry_delay_is_waited_for;
-            dispatching: a_nonce_asked_again_takes_nothing_new, priorities_are_strict, windows_hold,
+            dispatching: a_nonce_asked_again_takes_nothing_new, priorities_are_strict, urgent_work_starves_nobody, windows_hold,
                 tenants_and_types_take_turns, a_take_that_lapsed_is_ready_again, published_after_the_claim_is_stale,
                 overdue_slips_are_counted_and_requeued, a_crowded_route_hides_no_other,
                 bundles_count_as_one_slip, nothing_is_taken_while_paused,
@@ -77,7 +77,7 @@ macro_rules! store_suite {
             accepting: a_key_replays_its_answer, a_key_with_another_body_is_refused, nothing_is_stored_of_a_bad_plan,
                 a_stopped_fleet_refuses_and_still_replays, ten_thousand_tasks_fit_one_submission,
                 a_lost_answer_may_be_asked_again;
-            keeping: parents_outlive_their_dependents, counters_are_cumulative, tenants_are_strangers,
+            keeping: parents_outlive_their_dependents, counters_are_cumulative, totals_span_tenants, tenants_are_strangers,
                 the_mode_is_kept_and_told, workers_come_and_go, types_are_announced;
             filing: a_file_is_known_by_its_content, a_lost_blob_is_replaced, unknown_files_refuse_a_plan,
                 a_file_lives_while_a_task_refers_to_it, a_result_keeps_the_files_that_its_run_made,

@@ -14,7 +14,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::{classify::Ended, prepare};
 use crate::{
     files::{Carrier, RunFiles},
-    handler::{Control, Handler, HandlerError, Run, Tether, Why},
+    handler::{Control, HandlerError, Problem, Run, Tether, Why},
+    registry::Entry,
     service::Core,
 };
 
@@ -25,7 +26,7 @@ const GIVE_BACK_GRACE: Duration = Duration::from_secs(1);
 /// Runs a granted task to one end or another.
 pub(super) async fn attempt(
     core: &Core,
-    handler: &dyn Handler,
+    entry: &Entry,
     granted: &Granted,
     tether: &Arc<Tether>,
 ) -> Ended {
@@ -52,7 +53,8 @@ pub(super) async fn attempt(
         means: Some(means),
         files: Some(Arc::clone(&files)),
     };
-    let work = AssertUnwindSafe(validated(handler, run, &files)).catch_unwind();
+    let substituted = !granted.spec.reads.is_empty();
+    let work = AssertUnwindSafe(validated(entry, run, substituted, &files)).catch_unwind();
     tokio::pin!(work);
     tokio::select! {
         biased;
@@ -91,19 +93,29 @@ async fn recalled<'a>(
     }
 }
 
+/// The handler's own check comes first, because it knows its type best; what
+/// parents gave nobody has held against the schema yet. What the run made is
+/// kept before its result is told.
 async fn validated(
-    handler: &dyn Handler,
+    entry: &Entry,
     run: Run,
+    substituted: bool,
     files: &RunFiles,
 ) -> Result<Value, HandlerError> {
-    match handler.validate(&run.input) {
-        problems if problems.is_empty() => {
-            let result = handler.run(run).await?;
-            files.deliver().await?;
-            Ok(result)
-        }
-        problems => Err(HandlerError::invalid_inputs(&problems)),
+    let mut problems = entry.handler.validate(&run.input);
+    if problems.is_empty() && substituted {
+        let complaints = entry.schema().check(&run.input);
+        problems.extend(complaints.into_iter().map(|complaint| Problem {
+            pointer: complaint.pointer,
+            detail: complaint.detail,
+        }));
     }
+    if !problems.is_empty() {
+        return Err(HandlerError::invalid_inputs(&problems));
+    }
+    let result = entry.handler.run(run).await?;
+    files.deliver().await?;
+    Ok(result)
 }
 
 /// Waits for the threads of a run that came to its end, at most the grace;

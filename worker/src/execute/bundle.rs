@@ -105,7 +105,7 @@ impl Bundle<'_> {
             (_, Some(_)) => Ended::Left,
             (None, None) => Ended::Unusable(unknown_type(&granted.spec.workflow_type)),
             (Some(entry), None) => {
-                let work = attempt::attempt(core, &*entry.handler, &granted, &tether);
+                let work = attempt::attempt(core, entry, &granted, &tether);
                 self.meanwhile(pin!(work.instrument(span.clone()))).await
             }
         };

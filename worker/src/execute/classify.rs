@@ -52,7 +52,7 @@ pub(super) struct Policy<'a> {
 
 /// What the end means, given why the run was asked to stop, if it was.
 pub(super) fn classify(ended: Ended, why: Option<Why>, policy: &Policy<'_>) -> Verdict {
-    match (ended, why) {
+    match (readable(ended), why) {
         (_, Some(Why::Refused)) => Verdict::Nothing,
         (Ended::Returned(Ok(result)), _) => {
             Verdict::Report(Outcome::Completed(Json::from_value(&result)))
@@ -62,6 +62,19 @@ pub(super) fn classify(ended: Ended, why: Option<Why>, policy: &Policy<'_>) -> V
         (ended, Some(Why::TimedOut) | None) => {
             Verdict::Report(failed(error(ended, policy), policy))
         }
+    }
+}
+
+/// A result that no dependent and no client could parse is no result.
+fn readable(ended: Ended) -> Ended {
+    match ended {
+        Ended::Returned(Ok(result)) if Json::is_too_deep(&result) => {
+            Ended::Returned(Err(HandlerError::limit_exceeded(format!(
+                "the result is nested deeper than {} levels, the most that readers of JSON follow",
+                Json::MAX_DEPTH
+            ))))
+        }
+        ended => ended,
     }
 }
 
@@ -142,6 +155,29 @@ mod tests {
             };
             assert_eq!(verdict, expected, "{why:?}");
         }
+    }
+
+    #[test]
+    fn a_result_that_nobody_could_read_fails_for_good() {
+        let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+        let deepest = nested(Json::MAX_DEPTH);
+        let Verdict::Report(Outcome::Completed(text)) =
+            verdict(Ended::Returned(Ok(deepest.clone())), None)
+        else {
+            panic!("{} levels are a result", Json::MAX_DEPTH)
+        };
+        assert_eq!(text.parse::<Value>().unwrap(), deepest);
+        let status = format!("{{\"result\":{}}}", text.as_str());
+        assert!(serde_json::from_str::<Value>(&status).is_ok());
+        let too_deep = verdict(Ended::Returned(Ok(nested(Json::MAX_DEPTH + 1))), None);
+        let Verdict::Report(Outcome::Failed { error, .. }) = too_deep else {
+            panic!("{too_deep:?}")
+        };
+        assert_eq!(
+            (error.code, error.retryable),
+            (ErrorCode::LimitExceeded, false)
+        );
+        assert!(error.message.contains("126"), "{}", error.message);
     }
 
     #[test]

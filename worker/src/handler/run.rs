@@ -266,6 +266,11 @@ impl Tether {
         locked(&self.progress).take()
     }
 
+    /// Puts back progress that could not be passed on, unless there is newer.
+    pub(crate) fn keep_progress(&self, progress: Progress) {
+        locked(&self.progress).get_or_insert(progress);
+    }
+
     /// Whether there is progress that nobody asked for yet.
     pub(crate) fn has_progress(&self) -> bool {
         locked(&self.progress).is_some()
@@ -394,5 +399,13 @@ mod tests {
         let told = tether.take_progress().unwrap();
         assert!(told.fraction.abs() < f64::EPSILON && told.message.len() <= PROGRESS_MAX);
         assert!(tether.take_progress().is_none());
+        tether.keep_progress(told.clone());
+        assert!(
+            tether.has_progress(),
+            "what was not passed on is told again"
+        );
+        run.progress(1.0, "newer");
+        tether.keep_progress(told);
+        assert_eq!(tether.take_progress().unwrap().message, "newer");
     }
 }

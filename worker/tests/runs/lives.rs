@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use shared::{
-    model::TaskState,
+    model::{ErrorCode, TaskState},
     store::{
         Store,
         query::{Readiness, TypeInfo},
@@ -20,7 +20,10 @@ use shared::{
 };
 use worker::{Handler, HandlerError, Options, Registry, Run, describe, options::MetricsText};
 
-use crate::stand::{Job, Stand, get, until, within};
+use crate::{
+    stand::{Job, Stand, get, until, within},
+    unsteady::Unsteady,
+};
 
 fn long() -> Job {
     Job::new("diagnostic.sleep", json!({"ms": 60_000}))
@@ -180,6 +183,101 @@ async fn a_worker_is_seen_with_its_types_and_what_it_runs() {
             .iter()
             .any(|info| info.name.as_str() == "diagnostic.noop")
     );
+    stand.end().await;
+}
+
+/// A team's type that trusts its schema: it would panic on anything else.
+struct Trusting;
+
+#[async_trait]
+impl Handler for Trusting {
+    fn describe(&self) -> TypeInfo {
+        let schema = json!({
+            "type": "object",
+            "properties": {"list": {"type": "array", "items": {"type": "integer"}}, "n": {"type": "integer"}},
+            "required": ["list"]
+        });
+        describe("team.trusting")
+            .input(schema, json!({"list": []}))
+            .build()
+    }
+
+    async fn run(&self, run: Run) -> Result<Value, HandlerError> {
+        let list = run.input["list"].as_array().unwrap();
+        Ok(json!(list.iter().map(|n| n.as_i64().unwrap()).sum::<i64>()))
+    }
+}
+
+#[tokio::test]
+async fn what_parents_gave_is_held_against_the_announced_schema() {
+    let stand = Stand::new(1);
+    let registry = Registry::new().with_diagnostics().with(Trusting);
+    stand.worker_with(Stand::options(), registry).await;
+    let parent = Job::new(
+        "diagnostic.echo",
+        json!({"good": [1, 2], "bad": [1, "secret"]}),
+    );
+    let parent = stand.submit_one(parent).await;
+    let read = |pointer: &str| json!({"$result": parent, "pointer": pointer});
+    let child = |name: &str, input: Value| Job::new(name, input).reads(parent);
+    let ids = stand
+        .submit(vec![
+            child("team.trusting", json!({"list": read("/good")})),
+            child(
+                "team.trusting",
+                json!({"list": read("/bad"), "n": read("/good")}),
+            ),
+            child("diagnostic.sleep", json!({"ms": read("/bad")})),
+        ])
+        .await;
+    assert_eq!(stand.ended(ids[0]).await.result.unwrap().as_str(), "3");
+    for (id, places) in [(ids[1], vec!["/list/1: ", "/n: "]), (ids[2], vec!["/ms: "])] {
+        let error = stand.ended(id).await.error.unwrap();
+        assert_eq!(error.code, ErrorCode::InvalidInput);
+        for place in places {
+            assert!(error.message.contains(place), "{}", error.message);
+        }
+        assert!(!error.message.contains("secret"), "{}", error.message);
+    }
+    stand.end().await;
+}
+
+/// Tells its progress once, then waits.
+struct Terse;
+
+#[async_trait]
+impl Handler for Terse {
+    fn describe(&self) -> TypeInfo {
+        describe("team.terse").build()
+    }
+
+    async fn run(&self, run: Run) -> Result<Value, HandlerError> {
+        run.progress(0.5, "half");
+        run.cancelled().await;
+        Err(HandlerError::stopped())
+    }
+}
+
+#[tokio::test]
+async fn progress_that_could_not_be_told_is_told_by_the_next_renewal() {
+    let stand = Stand::new(1);
+    let store = Unsteady::new(stand.store.clone());
+    let options = Options {
+        renew: Duration::from_millis(50),
+        ..Stand::options()
+    };
+    store.refuse("renew");
+    let registry = Registry::new().with(Terse);
+    stand.worker_on(store.clone(), options, registry).await;
+    let id = stand.submit_one(Job::new("team.terse", json!({}))).await;
+    assert!(until(async || store.refusals("renew") >= 2).await);
+    assert_eq!(stand.view(id).await.progress, None);
+    store.relent("renew");
+    let told = |view: &shared::model::TaskView| {
+        let progress = view.progress.as_ref();
+        progress.is_some_and(|progress| progress.message == "half")
+    };
+    stand.when(id, told).await;
     stand.end().await;
 }
 

@@ -18,7 +18,7 @@ use shared::{
     store::{
         Error, Result, Store,
         files::{FilePut, FileRecord, NewFile, Payloads},
-        query::{Counts, Page, TaskQuery, TypeInfo, WorkerView},
+        query::{Counts, Page, TaskQuery, Totals, TypeInfo, WorkerView},
         signal::Signals,
         verbs::{
             Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply,
@@ -135,6 +135,7 @@ pass_on! {
     task(tenant: &TenantId, id: TaskId) -> Option<TaskView>;
     tasks(query: TaskQuery) -> Page;
     counts(tenant: &TenantId) -> Counts;
+    totals() -> Totals;
     put_file(file: NewFile) -> FilePut;
     files(tenant: &TenantId, ids: &[FileId]) -> Vec<Option<FileRecord>>;
     keys_held(tenant: &TenantId, keys: &[String]) -> Vec<bool>;

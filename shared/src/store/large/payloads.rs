@@ -17,7 +17,7 @@ use crate::{
     store::{
         Error, Result, Store,
         files::{FilePut, FileRecord, NewFile, Payloads},
-        query::{Counts, Page, TaskQuery, TypeInfo, WorkerView},
+        query::{Counts, Page, TaskQuery, Totals, TypeInfo, WorkerView},
         signal::Signals,
         verbs::{
             Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply,
@@ -140,6 +140,7 @@ as_it_is! {
     workers() -> Vec<WorkerView>;
     tasks(query: TaskQuery) -> Page;
     counts(tenant: &TenantId) -> Counts;
+    totals() -> Totals;
     put_file(file: NewFile) -> FilePut;
     files(tenant: &TenantId, ids: &[FileId]) -> Vec<Option<FileRecord>>;
     keys_held(tenant: &TenantId, keys: &[String]) -> Vec<bool>;

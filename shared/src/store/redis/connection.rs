@@ -7,7 +7,11 @@
 //!
 //! Invariant: no user name or password ever stands in an error or a log line.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use redis::{
     Client, ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion, RedisError,
@@ -28,7 +32,8 @@ const PIPELINE: usize = 1000;
 /// Whether a verb may be asked again when the connection broke under it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeat {
-    /// The second answer is as good as the first.
+    /// The second answer is as good as the first: the same, or one that says
+    /// what the first did (`wrong_state` for a task cancelled by it).
     Safe,
     /// Only if the first question never left.
     Never,
@@ -47,9 +52,63 @@ pub(super) enum Lane {
 #[derive(Clone)]
 pub(super) struct Link {
     client: Client,
-    verbs: (ConnectionManager, Duration),
-    bulk: (ConnectionManager, Duration),
+    verbs: Wire,
+    bulk: Wire,
     base: String,
+}
+
+/// One connection, which reconnects by itself.
+#[derive(Clone)]
+struct Wire {
+    client: Client,
+    config: ConnectionManagerConfig,
+    manager: Arc<Mutex<ConnectionManager>>,
+    timeout: Duration,
+}
+
+impl Wire {
+    async fn open(client: &Client, timeout: Duration) -> Result<Self> {
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(timeout))
+            .set_pipeline_buffer_size(PIPELINE)
+            .set_min_delay(Duration::from_millis(20))
+            .set_max_delay(Duration::from_millis(200))
+            .set_number_of_retries(3);
+        let manager = ConnectionManager::new_with_config(client.clone(), config.clone())
+            .await
+            .map_err(|e| classify(&e))?;
+        Ok(Self {
+            client: client.clone(),
+            config,
+            manager: Arc::new(Mutex::new(manager)),
+            timeout,
+        })
+    }
+
+    fn manager(&self) -> ConnectionManager {
+        self.locked().clone()
+    }
+
+    /// What an error means after a start that succeeded. The crate's manager
+    /// tries again only what broke on the way: a new connection that the
+    /// server itself turned down would be its answer for ever, so another
+    /// manager, which connects when it is used, takes its place.
+    fn failed(&self, error: &RedisError) -> Error {
+        let turned_down = is_refusal(error) || is_full_of_clients(error);
+        if turned_down
+            && let Ok(fresh) =
+                ConnectionManager::new_lazy_with_config(self.client.clone(), self.config.clone())
+        {
+            *self.locked() = fresh;
+        }
+        classify_running(error)
+    }
+
+    fn locked(&self) -> MutexGuard<'_, ConnectionManager> {
+        // A handle is whole after any panic.
+        self.manager.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl fmt::Debug for Link {
@@ -67,22 +126,9 @@ impl Link {
     pub(super) async fn open(options: &Options) -> Result<Self> {
         let info = connection_info(&options.url)?;
         let client = Client::open(info).map_err(|e| classify(&e))?;
-        let lane = async |timeout: Duration| {
-            let config = ConnectionManagerConfig::new()
-                .set_connection_timeout(Some(CONNECT_TIMEOUT))
-                .set_response_timeout(Some(timeout))
-                .set_pipeline_buffer_size(PIPELINE)
-                .set_min_delay(Duration::from_millis(20))
-                .set_max_delay(Duration::from_millis(200))
-                .set_number_of_retries(3);
-            let manager = ConnectionManager::new_with_config(client.clone(), config)
-                .await
-                .map_err(|e| classify(&e))?;
-            Ok::<_, Error>((manager, timeout))
-        };
         Ok(Self {
-            verbs: lane(options.timeout).await?,
-            bulk: lane(options.bulk_timeout).await?,
+            verbs: Wire::open(&client, options.timeout).await?,
+            bulk: Wire::open(&client, options.bulk_timeout).await?,
             base: keys::base(&options.prefix),
             client,
         })
@@ -100,13 +146,13 @@ impl Link {
 
     /// Runs a script. Loads it first where the server does not know it.
     pub(super) async fn ask(&self, lane: Lane, repeat: Repeat, ask: &Ask) -> Result<Value> {
-        let (manager, timeout) = match lane {
+        let wire = match lane {
             Lane::Verbs => &self.verbs,
             Lane::Bulk => &self.bulk,
         };
-        let mut manager = manager.clone();
+        let mut manager = wire.manager();
         // Twice the time of one answer: the second half is for asking again.
-        let budget = *timeout * 2;
+        let budget = wire.timeout * 2;
         let answer = tokio::time::timeout(budget, async {
             match run(&mut manager, ask).await {
                 Err(e) if is_lost(&e) && (repeat == Repeat::Safe || e.is_connection_refusal()) => {
@@ -116,16 +162,26 @@ impl Link {
             }
         });
         match answer.await {
-            Ok(result) => result.map_err(|e| classify(&e)),
+            Ok(result) => result.map_err(|e| wire.failed(&e)),
             Err(_) => Err(Error::Unavailable(format!(
                 "redis did not answer within {budget:?}"
             ))),
         }
     }
 
-    /// Sends a plain command.
+    /// Whether the server answers, after a start that succeeded.
+    pub(super) async fn ping(&self) -> Result<()> {
+        let mut manager = self.verbs.manager();
+        redis::cmd("PING")
+            .query_async::<Value>(&mut manager)
+            .await
+            .map(drop)
+            .map_err(|e| self.verbs.failed(&e))
+    }
+
+    /// Sends a plain command, as a start does: what it may not do is final.
     pub(super) async fn command(&self, command: &redis::Cmd) -> Result<Value> {
-        let mut manager = self.verbs.0.clone();
+        let mut manager = self.verbs.manager();
         command
             .query_async(&mut manager)
             .await
@@ -165,22 +221,45 @@ fn connection_info(url: &str) -> Result<ConnectionInfo> {
     Ok(info.set_tcp_settings(tcp).set_redis_settings(redis))
 }
 
-/// What an error of the client means to the one who asked.
+/// Whether the server refuses who we are, or what we may do.
+pub(super) fn is_refusal(error: &RedisError) -> bool {
+    match error.kind() {
+        ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => true,
+        ErrorKind::Extension => matches!(error.code(), Some("NOAUTH" | "WRONGPASS")),
+        _ => false,
+    }
+}
+
+/// Whether the server turns a new connection down for having too many, which it
+/// says before any command of ours.
+fn is_full_of_clients(error: &RedisError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Server(ServerErrorKind::ResponseError)
+    ) && error
+        .detail()
+        .is_some_and(|detail| detail.contains("max number of clients"))
+}
+
+/// What an error means after a start that succeeded. A password that rotates
+/// is refused for a while, and nothing may be given up for that: somebody is
+/// about to mend it, and work waits as it does for a server that is away.
+pub(super) fn classify_running(error: &RedisError) -> Error {
+    match classify(error) {
+        Error::Unsuitable(reason) if is_refusal(error) => Error::Unavailable(reason),
+        other => other,
+    }
+}
+
+/// What an error of the client means to the one who asked, at a start.
 pub(super) fn classify(error: &RedisError) -> Error {
     let detail = || keys::shorten(error.detail().unwrap_or_else(|| error.category()));
     match error.kind() {
-        ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => {
-            refused(&detail())
-        }
+        _ if is_refusal(error) => refused(&detail()),
         ErrorKind::InvalidClientConfig | ErrorKind::RESP3NotSupported => {
             Error::Unsuitable(format!("redis cannot be used: {}", detail()))
         }
-        // Said in answer to a new connection, before any command of ours.
-        ErrorKind::Server(ServerErrorKind::ResponseError)
-            if detail().contains("max number of clients") =>
-        {
-            Error::Unavailable(detail())
-        }
+        _ if is_full_of_clients(error) => Error::Unavailable(detail()),
         ErrorKind::Server(
             ServerErrorKind::ResponseError
             | ServerErrorKind::ExecAbort
@@ -191,7 +270,6 @@ pub(super) fn classify(error: &RedisError) -> Error {
         ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Error::Corrupt(detail()),
         ErrorKind::Extension => match error.code().unwrap_or_default() {
             "OOM" => Error::Full("redis has reached its maxmemory".into()),
-            "NOAUTH" | "WRONGPASS" => refused(&detail()),
             "WRONGTYPE" => Error::Corrupt(detail()),
             code => Error::Unavailable(format!("{code} {}", detail())),
         },
@@ -236,6 +314,11 @@ mod tests {
         assert!(matches!(classify(&reset), Error::Unavailable(_)));
         let late = RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
         assert!(!is_lost(&late));
+        for code in ["NOAUTH", "WRONGPASS"] {
+            let refused = redis::make_extension_error(code.into(), Some("no".into()));
+            assert!(matches!(classify(&refused), Error::Unsuitable(_)));
+            assert!(matches!(classify_running(&refused), Error::Unavailable(_)));
+        }
         let busy = redis::make_extension_error("BUSY".into(), None);
         assert!(classify(&busy).is_transient());
     }

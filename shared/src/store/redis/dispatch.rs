@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use redis::Value;
+use tracing::error;
 
 use crate::{
     model::{Route, TenantId},
@@ -36,7 +37,7 @@ pub(super) async fn take_ready(link: &Link, take: Take) -> Result<Taken> {
     let more = items.int()? != 0;
     let mut tasks = Vec::new();
     while !items.is_empty() {
-        let (route, tenant) = keys::parse_queue(&items.text()?)?;
+        let queue = keys::parse_queue(&items.text()?);
         let learned = items.text()?;
         let expected_run = match learned.as_str() {
             "" => None,
@@ -45,10 +46,23 @@ pub(super) async fn take_ready(link: &Link, take: Take) -> Result<Taken> {
         let mut group = items.items()?;
         tasks.reserve(group.len());
         while !group.is_empty() {
-            tasks.push(taken(&group.bytes()?, &route, &tenant, expected_run)?);
+            // What cannot be read is set aside until its take lapses; the
+            // others of the take go on.
+            let task = group.bytes().and_then(|bytes| {
+                let (route, tenant) = queue.as_ref().map_err(unreadable)?;
+                taken(&bytes, route, tenant, expected_run)
+            });
+            match task {
+                Ok(task) => tasks.push(task),
+                Err(error) => error!(%error, "a ready task cannot be dispatched"),
+            }
         }
     }
     Ok(Taken { tasks, more })
+}
+
+fn unreadable(error: &Error) -> Error {
+    Error::Corrupt(error.to_string())
 }
 
 /// Reads the bytes of `id`, then `solo` (0 or 1), `attempt;length of trace;trace`, mark.
@@ -110,7 +124,7 @@ pub(super) async fn requeue(link: &Link, requeue: Requeue) -> Result<u32> {
         Some(overdue_by) => ask.arg(keys::micros(overdue_by)),
         None => ask.arg(""),
     };
-    match link.ask(Lane::Verbs, Repeat::Never, &ask).await? {
+    match link.ask(Lane::Verbs, Repeat::Safe, &ask).await? {
         Value::Int(moved) => {
             u32::try_from(moved).map_err(|_| Error::Corrupt("a number of tasks".into()))
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tracing::debug;
+
 use crate::{
     model::{Stamp, TypeName, WorkerId},
     store::{
@@ -94,19 +96,23 @@ pub(super) async fn types(link: &Link) -> Result<Vec<TypeInfo>> {
         .collect())
 }
 
-/// The workers heard of lately, by id.
+/// The workers heard of lately, by id. One of a newer version that this one
+/// cannot read is left out: the others must not vanish with it.
 pub(super) async fn workers(link: &Link) -> Result<Vec<WorkerView>> {
     let (now, found) = young(link, "workers", "worker.state", WORKERS_KEPT).await?;
-    found
+    Ok(found
         .into_iter()
-        .map(|(name, at, text)| {
-            let bad = || Error::Corrupt("what a worker said of itself".into());
-            Ok(WorkerView {
-                worker: name.parse().map_err(|_| bad())?,
-                state: serde_json::from_str(&text).map_err(|_| bad())?,
+        .filter_map(|(name, at, text)| {
+            let (Ok(worker), Ok(state)) = (name.parse(), serde_json::from_str(&text)) else {
+                debug!(worker = name, "what a worker says of itself cannot be read");
+                return None;
+            };
+            Some(WorkerView {
+                worker,
+                state,
                 last_heartbeat_at: at,
                 silent_ms: u64::try_from(now.since(at).as_millis()).unwrap_or(u64::MAX),
             })
         })
-        .collect()
+        .collect())
 }

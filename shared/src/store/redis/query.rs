@@ -1,14 +1,16 @@
 //! Looking: one task, lists, and the queue in numbers.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    model::{Priority, Stamp, Status, TaskId, TaskState, TaskView, TenantId},
+    model::{Priority, Stamp, Status, TaskId, TaskState, TaskView, TenantId, TypeName},
     store::{
         Error, Result,
-        query::{Counts, Cursor, Page, Percentiles, TaskQuery},
+        query::{Counts, Cursor, Page, Percentiles, Tally, TaskQuery, Totals},
     },
 };
+
+use tracing::error;
 
 use super::{
     codec,
@@ -48,7 +50,13 @@ pub(super) async fn tasks(link: &Link, query: TaskQuery) -> Result<Page> {
         while !items.is_empty() {
             let mut pair = items.items()?;
             let seq = reply::number(&pair.text()?)?;
-            let view = codec::view(pair.value()?)?;
+            let view = match codec::view(pair.value()?) {
+                Ok(view) => view,
+                Err(error) => {
+                    error!(number = seq, %error, "a task is left out of a list");
+                    continue;
+                }
+            };
             if has_labels(&view, &query.labels) {
                 found.push((view, seq));
             }
@@ -123,13 +131,52 @@ pub(super) async fn counts(link: &Link, tenant: &TenantId) -> Result<Counts> {
         }),
         ..Counts::default()
     };
-    tallies(items.items()?, &mut counts)?;
+    tallies(items.items()?, &mut counts.by_route)?;
     histograms(now, items, &mut counts)?;
     Ok(counts)
 }
 
+type Tallies = BTreeMap<(TypeName, Priority), Tally>;
+
+/// The whole store in numbers.
+pub(super) async fn totals(link: &Link) -> Result<Totals> {
+    let ask = Ask::new(&scripts::TOTALS, link.base());
+    let mut items = Items::of(link.ask(Lane::Verbs, Repeat::Safe, &ask).await?)?;
+    let mut totals = Totals::default();
+    let mut learned = items.items()?;
+    while !learned.is_empty() {
+        let name = learned.text()?;
+        let name = name
+            .parse()
+            .map_err(|_| Error::Corrupt("the name of a type".into()))?;
+        let micros = reply::number(&learned.text()?)?;
+        totals
+            .expected_run
+            .insert(name, Duration::from_micros(micros));
+    }
+    let mut counted = items.items()?;
+    while !counted.is_empty() {
+        let (name, number) = (counted.text()?, reply::number::<u64>(&counted.text()?)?);
+        match name.as_str() {
+            "retries" => totals.retries = number,
+            "lapsed" => totals.leases_lapsed = number,
+            of_tenant if of_tenant.starts_with("t:") => totals.submitted += number,
+            // A newer version counts more.
+            _ => {}
+        }
+    }
+    while !items.is_empty() {
+        let mut of_tenant = Tallies::new();
+        tallies(items.items()?, &mut of_tenant)?;
+        for (route, tally) in of_tenant {
+            totals.by_route.entry(route).or_default().add(&tally);
+        }
+    }
+    Ok(totals)
+}
+
 /// Reads pairs of `rank:type:group` and number.
-fn tallies(mut items: Items, counts: &mut Counts) -> Result<()> {
+fn tallies(mut items: Items, by_route: &mut Tallies) -> Result<()> {
     while !items.is_empty() {
         let name = items.text()?;
         let number = reply::number::<i64>(&items.text()?)?;
@@ -138,8 +185,8 @@ fn tallies(mut items: Items, counts: &mut Counts) -> Result<()> {
             .rsplit_once(':')
             .ok_or_else(|| Error::Corrupt("the name of a counter".into()))?;
         let route = keys::parse_route(route)?;
-        let key: (_, Priority) = (route.workflow_type, route.priority);
-        let tally = counts.by_route.entry(key).or_default();
+        let key = (route.workflow_type, route.priority);
+        let tally = by_route.entry(key).or_default();
         match group {
             "P" => tally.pending = number,
             "X" => tally.running = number,

@@ -64,6 +64,15 @@ impl Items {
         self.0.next().ok_or_else(|| wrong("another part"))
     }
 
+    /// The next `n` parts.
+    pub(super) fn take(&mut self, n: usize) -> Result<Self> {
+        if n > self.len() {
+            return Err(wrong("so many parts"));
+        }
+        let parts: Vec<_> = self.0.by_ref().take(n).collect();
+        Ok(Self(parts.into_iter()))
+    }
+
     pub(super) fn items(&mut self) -> Result<Self> {
         Self::of(self.value()?)
     }

@@ -3,7 +3,7 @@
 use redis::Value;
 
 use crate::{
-    model::Json,
+    model::{Json, TaskId},
     store::{
         Error, Result,
         verbs::{
@@ -55,17 +55,37 @@ fn claimed(ticket: &ClaimTicket, parts: &mut Items) -> Result<Claimed> {
     }
     let (attempt, rest) = head.split_once(';').ok_or_else(bad)?;
     let (failures, read) = rest.split_once(';').ok_or_else(bad)?;
-    let (attempt, failures) = (reply::number(attempt)?, reply::number(failures)?);
-    let (spec, input) = codec::parse_payload(parts.text()?)?;
+    let run = (reply::number(attempt)?, reply::number(failures)?);
+    // All of its parts, read or not: the next outcome begins behind them.
+    let payload = parts.value()?;
+    let parents = parts.take(2 * reply::number::<usize>(read)?)?;
+    granted(ticket.task, run, payload, parents).or_else(unreadable)
+}
+
+/// A grant that cannot be read concerns its own task alone.
+fn unreadable(error: Error) -> Result<Claimed> {
+    match error {
+        Error::Corrupt(reason) => Ok(Claimed::Unreadable(reason)),
+        other => Err(other),
+    }
+}
+
+fn granted(
+    task: TaskId,
+    (attempt, failures): (u32, u32),
+    payload: Value,
+    mut read: Items,
+) -> Result<Claimed> {
+    let (spec, input) = codec::parse_payload(reply::text(payload)?)?;
     let mut parents = Vec::new();
-    for _ in 0..reply::number::<usize>(read)? {
+    while !read.is_empty() {
         parents.push(ParentResult {
-            task: parts.id()?,
-            result: parts.maybe_text()?.map(Json::from_text),
+            task: read.id()?,
+            result: read.maybe_text()?.map(Json::from_text),
         });
     }
     Ok(Claimed::Granted(Box::new(Granted {
-        task: ticket.task,
+        task,
         spec,
         input,
         attempt,
@@ -166,7 +186,7 @@ pub(super) async fn release(link: &Link, release: Release) -> Result<Vec<bool>> 
     for run in &release.runs {
         ask.id(run.task).arg(run.token.to_string());
     }
-    let answer = link.ask(Lane::Verbs, Repeat::Never, &ask).await?;
+    let answer = link.ask(Lane::Verbs, Repeat::Safe, &ask).await?;
     let letters = letters(answer, release.runs.len())?;
     Ok(letters.chars().map(|letter| letter == 'Y').collect())
 }

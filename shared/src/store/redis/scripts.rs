@@ -68,6 +68,7 @@ scripts! {
     TASK = Reads [VIEW] "lua/task.lua";
     TASKS = Reads [VIEW] "lua/tasks.lua";
     COUNTS = Reads [] "lua/counts.lua";
+    TOTALS = Reads [] "lua/totals.lua";
     LOOK_FILES = Reads [] "lua/look_files.lua";
     KEYS_HELD = Reads [] "lua/keys_held.lua";
     PAYLOADS = Reads [] "lua/payloads.lua";

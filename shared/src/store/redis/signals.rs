@@ -6,8 +6,8 @@
 //!
 //! Invariant: [`Signals::next`] may be dropped at any point and loses nothing
 //! that had arrived; every connection after the first is followed by
-//! [`Signal::Missed`]. Redis itself cuts off a listener that falls too far
-//! behind, which is such a reconnection.
+//! [`Signal::Missed`]. What is heard and not yet asked for is bounded: a
+//! listener that falls further behind is told so by the same word.
 
 use std::{
     collections::VecDeque,
@@ -16,9 +16,15 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures_util::{StreamExt, future::BoxFuture};
-use redis::{Client, RedisError, aio::PubSub};
-use tokio::time::Instant;
+use futures_util::future::BoxFuture;
+use redis::{
+    AsyncConnectionConfig, Client, PushInfo, PushKind, RedisError, Value,
+    aio::MultiplexedConnection,
+};
+use tokio::{
+    sync::broadcast::{self, error::RecvError},
+    time::Instant,
+};
 use tracing::{info, warn};
 
 use crate::{
@@ -30,7 +36,7 @@ use crate::{
 };
 
 use super::{
-    connection::{Link, classify},
+    connection::{Link, classify_running, is_refusal},
     keys, reply,
 };
 
@@ -44,10 +50,21 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause: as long as a loop's own timer, which looks anyway.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-type Connecting = BoxFuture<'static, std::result::Result<PubSub, RedisError>>;
+/// Messages that may wait for a listener. Each stands for one call of a
+/// script, and all together for a fraction of a second of a busy fleet: who is
+/// further behind is helped more by looking at everything.
+pub(super) const BACKLOG: usize = 512;
+
+type Connecting = BoxFuture<'static, std::result::Result<Line, RedisError>>;
+
+/// A connection that is subscribed, and what it brings.
+struct Line {
+    connection: MultiplexedConnection,
+    news: broadcast::Receiver<PushInfo>,
+}
 
 enum State {
-    Listening(Box<PubSub>),
+    Listening(Box<Line>),
     /// Not polled through a shared reference; the lock only makes it shareable.
     Connecting(Mutex<Connecting>),
 }
@@ -56,13 +73,13 @@ enum State {
 pub(super) async fn listen(link: &Link) -> Result<Box<dyn Signals>> {
     let channel = keys::news(link.base());
     let client = link.client().clone();
-    let pubsub = subscribe(client.clone(), channel.clone(), Duration::ZERO)
+    let first = subscribe(client.clone(), channel.clone(), Duration::ZERO)
         .await
-        .map_err(|e| classify(&e))?;
+        .map_err(|e| classify_running(&e))?;
     Ok(Box::new(Listener {
         client,
         channel,
-        state: State::Listening(Box::new(pubsub)),
+        state: State::Listening(Box::new(first)),
         heard: VecDeque::new(),
         pause: FIRST_PAUSE,
         quiet_until: Instant::now() + SILENCE,
@@ -82,12 +99,19 @@ async fn subscribe(
     client: Client,
     channel: String,
     pause: Duration,
-) -> std::result::Result<PubSub, RedisError> {
+) -> std::result::Result<Line, RedisError> {
     tokio::time::sleep(pause).await;
     let connect = async {
-        let mut pubsub = client.get_async_pubsub().await?;
-        pubsub.subscribe(channel).await?;
-        Ok(pubsub)
+        let (sender, news) = broadcast::channel(BACKLOG);
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(PATIENCE))
+            .set_push_sender(sender);
+        let mut connection = client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await?;
+        connection.subscribe(channel).await?;
+        Ok(Line { connection, news })
     };
     tokio::time::timeout(PATIENCE, connect)
         .await
@@ -97,9 +121,13 @@ async fn subscribe(
 /// What one step of listening brought.
 enum Step {
     Message(Vec<u8>),
+    /// Nothing that concerns a listener.
+    Nothing,
+    /// More messages than may wait.
+    Overflow,
     Silence,
     Lost,
-    Connected(Box<PubSub>),
+    Connected(Box<Line>),
     Refused(RedisError),
 }
 
@@ -107,18 +135,18 @@ impl Listener {
     /// Waits for one thing to happen. Dropping this loses nothing.
     async fn step(&mut self) -> Step {
         match &mut self.state {
-            State::Listening(pubsub) => {
-                let mut messages = pubsub.on_message();
-                match tokio::time::timeout_at(self.quiet_until, messages.next()).await {
-                    Ok(Some(message)) => Step::Message(message.get_payload_bytes().to_vec()),
-                    Ok(None) => Step::Lost,
+            State::Listening(line) => {
+                match tokio::time::timeout_at(self.quiet_until, line.news.recv()).await {
+                    Ok(Ok(push)) => read(push),
+                    Ok(Err(RecvError::Lagged(_))) => Step::Overflow,
+                    Ok(Err(RecvError::Closed)) => Step::Lost,
                     Err(_) => Step::Silence,
                 }
             }
             State::Connecting(connecting) => {
                 let connecting = connecting.get_mut().unwrap_or_else(PoisonError::into_inner);
                 match connecting.await {
-                    Ok(pubsub) => Step::Connected(Box::new(pubsub)),
+                    Ok(line) => Step::Connected(Box::new(line)),
                     Err(e) => Step::Refused(e),
                 }
             }
@@ -131,8 +159,8 @@ impl Listener {
     }
 
     fn refused(&mut self, error: &RedisError) {
-        let error = classify(error);
-        if matches!(error, Error::Unsuitable(_)) {
+        if is_refusal(error) {
+            let error = classify_running(error);
             warn!(%error, "cannot listen to the store's news; trying again");
         }
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
@@ -142,11 +170,12 @@ impl Listener {
     /// Whether the silent connection still answers.
     async fn probe(&mut self) -> bool {
         self.quiet_until = Instant::now() + SILENCE;
-        let State::Listening(pubsub) = &mut self.state else {
+        let State::Listening(line) = &mut self.state else {
             return true;
         };
-        let ping = tokio::time::timeout(PATIENCE, pubsub.ping::<redis::Value>());
-        matches!(ping.await, Ok(Ok(_)))
+        let ping = redis::cmd("PING");
+        let answer = ping.query_async::<Value>(&mut line.connection);
+        matches!(tokio::time::timeout(PATIENCE, answer).await, Ok(Ok(_)))
     }
 
     async fn hear(&mut self) {
@@ -159,13 +188,15 @@ impl Listener {
                     Err(_) => self.heard.push_back(Signal::Missed),
                 }
             }
+            Step::Nothing => {}
+            Step::Overflow => self.heard.push_back(Signal::Missed),
             Step::Silence if self.probe().await => {}
             Step::Silence | Step::Lost => {
                 info!("lost the connection that brings the store's news; connecting again");
                 self.reconnect(Duration::ZERO);
             }
-            Step::Connected(pubsub) => {
-                self.state = State::Listening(pubsub);
+            Step::Connected(line) => {
+                self.state = State::Listening(line);
                 self.pause = FIRST_PAUSE;
                 self.quiet_until = Instant::now() + SILENCE;
                 self.heard.push_back(Signal::Missed);
@@ -184,6 +215,16 @@ impl Signals for Listener {
             }
             self.hear().await;
         }
+    }
+}
+
+/// What the server pushed: the channel and the message, or a word about the
+/// connection.
+fn read(push: PushInfo) -> Step {
+    match (push.kind, push.data.into_iter().nth(1)) {
+        (PushKind::Message, Some(Value::BulkString(bytes))) => Step::Message(bytes),
+        (PushKind::Disconnection, _) => Step::Lost,
+        _ => Step::Nothing,
     }
 }
 

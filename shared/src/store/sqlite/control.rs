@@ -3,7 +3,7 @@
 //! Invariant: tasks of another tenant are unknown.
 
 use crate::{
-    model::{TaskEvent, TaskId, TaskState, TenantId},
+    model::{Stamp, TaskEvent, TaskId, TaskState, TenantId},
     store::{
         Result,
         verbs::{Cancel, CancelOutcome, ModeAsked, ModeState, Retry, RetryOutcome},
@@ -78,7 +78,10 @@ fn own(core: &Core, tenant: &TenantId, id: TaskId) -> Result<Option<Record>> {
 
 /// The verb `set_mode`.
 pub(super) fn set_mode(core: &mut Core, asked: ModeAsked) -> Result<ModeState> {
-    if core.mode.mode == asked.mode {
+    let changed = core.mode.mode != asked.mode;
+    // What nobody set before is recorded once: who asked for it, and when, is
+    // worth knowing.
+    if !changed && core.mode.at != Stamp::default() {
         return Ok(core.mode.clone());
     }
     let mode = ModeState {
@@ -90,10 +93,7 @@ pub(super) fn set_mode(core: &mut Core, asked: ModeAsked) -> Result<ModeState> {
     };
     facts::set_mode(&core.db, &mode)?;
     core.mode = mode.clone();
-    core.news.mode = true;
-    core.news.ready |= core.starts_work();
-    Ok(ModeState {
-        changed: true,
-        ..mode
-    })
+    core.news.mode |= changed;
+    core.news.ready |= changed && core.starts_work();
+    Ok(ModeState { changed, ..mode })
 }

@@ -61,11 +61,7 @@ pub(super) fn take_ready(core: &mut Core, take: &Take) -> Result<Taken> {
     if let Some((given, more)) = core.takes.given.get(&take.nonce).cloned() {
         return again(core, take.nonce, &given, more);
     }
-    let mut records = Vec::new();
-    let limit = usize::try_from(take.limit).unwrap_or(usize::MAX);
-    for priority in Priority::ALL {
-        while records.len() < limit && pass(core, take, priority, &mut records)? {}
-    }
+    let records = select(core, take)?;
     let more = Priority::ALL
         .into_iter()
         .any(|priority| !lines(core, priority, &take.windows).is_empty());
@@ -79,10 +75,61 @@ pub(super) fn take_ready(core: &mut Core, take: &Take) -> Result<Taken> {
     Ok(Taken { tasks, more })
 }
 
+/// Takes up to the limit, the most urgent first; but the spare share is taken
+/// before and stands behind.
+fn select(core: &mut Core, take: &Take) -> Result<Vec<Record>> {
+    let limit = usize::try_from(take.limit).unwrap_or(usize::MAX);
+    let (spare_priority, mut spare) = spare(core, take)?;
+    let mut records = Vec::new();
+    for priority in Priority::ALL {
+        if spare_priority == Some(priority) {
+            records.append(&mut spare);
+        }
+        fill(core, take, priority, &mut records, limit - spare.len())?;
+    }
+    Ok(records)
+}
+
+/// What is reserved for the least urgent priority that has something to start,
+/// while a more urgent one has work.
+fn spare(core: &mut Core, take: &Take) -> Result<(Option<Priority>, Vec<Record>)> {
+    let limit = usize::try_from(take.spare()).unwrap_or(usize::MAX);
+    let mut spare = Vec::new();
+    for (place, priority) in Priority::ALL.into_iter().enumerate().rev() {
+        let mut above = Priority::ALL[..place].iter();
+        if limit == 0 || !above.any(|above| !lines(core, *above, &take.windows).is_empty()) {
+            break;
+        }
+        fill(core, take, priority, &mut spare, limit)?;
+        if !spare.is_empty() {
+            return Ok((Some(priority), spare));
+        }
+    }
+    Ok((None, spare))
+}
+
+/// Takes from one priority until there are `limit` records.
+fn fill(
+    core: &mut Core,
+    take: &Take,
+    priority: Priority,
+    taken: &mut Vec<Record>,
+    limit: usize,
+) -> Result<()> {
+    while taken.len() < limit && pass(core, take, priority, taken, limit)? {}
+    Ok(())
+}
+
 /// One round at one priority. `true` if another may find more, because tasks
 /// that must not start were set aside.
-fn pass(core: &mut Core, take: &Take, priority: Priority, taken: &mut Vec<Record>) -> Result<bool> {
-    let left = usize::try_from(take.limit).unwrap_or(usize::MAX) - taken.len();
+fn pass(
+    core: &mut Core,
+    take: &Take,
+    priority: Priority,
+    taken: &mut Vec<Record>,
+    limit: usize,
+) -> Result<bool> {
+    let left = limit - taken.len();
     let lines = lines(core, priority, &take.windows);
     let turns = core.takes.turns.share(priority.rank(), lines, left);
     let mut wanted: BTreeMap<Lane, i64> = BTreeMap::new();

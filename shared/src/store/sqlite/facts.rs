@@ -1,5 +1,5 @@
 //! Small things that outlive the process: the mode, learned run times, the
-//! next acceptance number.
+//! next acceptance number, and what is counted over all tenants.
 //!
 //! Invariant: acceptance numbers only ever grow, also past tasks that were
 //! removed.
@@ -18,6 +18,13 @@ use super::{fault, records::unreadable};
 const MODE: &str = "mode";
 const NEXT_SEQ: &str = "next_seq";
 const BLOB_MARK: &str = "blob_mark";
+
+/// Tasks accepted since installation.
+pub(super) const SUBMITTED: &str = "total.submitted";
+/// Failed runs that are tried again, since installation.
+pub(super) const RETRIES: &str = "total.retries";
+/// Leases that ran out since installation.
+pub(super) const LEASES_LAPSED: &str = "total.leases_lapsed";
 
 /// The mode of the fleet.
 pub(super) fn mode(db: &Connection) -> Result<ModeState> {
@@ -76,6 +83,23 @@ pub(super) fn keep_learned(db: &Connection, kind: i64, mean_us: f64) -> Result<(
         .and_then(|mut statement| statement.execute(params![kind, mean_us]))
         .map_err(fault)?;
     Ok(())
+}
+
+/// What was counted so far.
+pub(super) fn total(db: &Connection, name: &str) -> Result<u64> {
+    Ok(get(db, name)?
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0))
+}
+
+/// Counts `more`.
+pub(super) fn count(db: &Connection, name: &str, more: usize) -> Result<()> {
+    if more == 0 {
+        return Ok(());
+    }
+    let more = u64::try_from(more).unwrap_or(u64::MAX);
+    let sum = total(db, name)?.saturating_add(more);
+    set(db, name, &sum.to_string())
 }
 
 fn get(db: &Connection, name: &str) -> Result<Option<String>> {

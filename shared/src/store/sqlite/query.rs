@@ -3,19 +3,21 @@
 //! Invariant: looking changes nothing. Tasks are read on a connection of
 //! their own, so a long list never holds up a verb.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{
     model::{AttemptRecord, Json, TaskId, TaskState, TaskView, TenantId, TypeName},
     store::{
         Result,
-        query::{Counts, Cursor, Page, TaskQuery},
+        query::{Counts, Cursor, Page, TaskQuery, Totals},
     },
 };
 
 use super::{
     core::Core,
-    fault,
+    facts, fault,
     pace::Measure,
     records::{self, COLUMNS, Record},
     resolve, tally,
@@ -202,6 +204,31 @@ pub(super) fn counts(core: &Core, tenant: &TenantId) -> Result<Counts> {
     (counts.wait_ms, _) = core.pace.of(core.now, tenant, Measure::Wait);
     (counts.run_ms, counts.throughput_per_minute) = core.pace.of(core.now, tenant, Measure::Run);
     Ok(counts)
+}
+
+/// The verb `totals`.
+pub(super) fn totals(core: &Core) -> Result<Totals> {
+    let count = |total| facts::total(&core.db, total);
+    let mut totals = Totals {
+        submitted: count(facts::SUBMITTED)?,
+        retries: count(facts::RETRIES)?,
+        leases_lapsed: count(facts::LEASES_LAPSED)?,
+        ..Totals::default()
+    };
+    for (lane, figures) in core.tally.lanes() {
+        let kind: TypeName = core.names.kind(lane)?;
+        if let Some(mean) = core.learned.get(&lane.kind) {
+            let mean = Duration::from_secs_f64(mean.max(0.0) / 1e6);
+            totals.expected_run.insert(kind.clone(), mean);
+        }
+        let route = (kind, lane.priority);
+        totals
+            .by_route
+            .entry(route)
+            .or_default()
+            .add(&figures.tally());
+    }
+    Ok(totals)
 }
 
 fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {

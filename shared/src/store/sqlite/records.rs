@@ -84,13 +84,11 @@ impl Record {
             finished_at: stamp(row, 19)?,
             token: token(row, 20)?,
             done,
-            worker: text(row, 23)?
-                .map(|worker| worker.parse().map_err(|error| odd(23, error)))
-                .transpose()?,
+            // These two are for people: one that cannot be read must not stop
+            // the task, and with it every list that it stands in.
+            worker: text(row, 23)?.and_then(|worker| worker.parse().ok()),
             cancel: row.get(24)?,
-            progress: text(row, 25)?
-                .map(|progress| serde_json::from_str(progress).map_err(|error| odd(25, error)))
-                .transpose()?,
+            progress: text(row, 25)?.and_then(|progress| serde_json::from_str(progress).ok()),
         })
     }
 

@@ -82,6 +82,7 @@ fn fail(
         remember(task, token, TaskEvent::FailedForNow);
         task.due_at = Some(core.now.after(retry_in));
         core.step(task, TaskEvent::FailedForNow)?;
+        facts::count(&core.db, facts::RETRIES, 1)?;
         task.save(&core.db)?;
     } else {
         remember(task, token, TaskEvent::FailedForGood);

@@ -132,10 +132,16 @@ pub(super) fn revive_dependents(core: &mut Core, revived: &Record) -> Result<()>
                 continue;
             }
             let reason = records::error_of(&core.db, child.seq)?.map(|error| error.code);
-            if reason == Some(ErrorCode::DependencyFailed)
-                && matches!(revive(core, &mut child)?, Revival::Done)
-            {
-                queue.push_back(child.seq);
+            if reason != Some(ErrorCode::DependencyFailed) {
+                continue;
+            }
+            match revive(core, &mut child)? {
+                Revival::Done => queue.push_back(child.seq),
+                // The one that it named may be pending again.
+                Revival::ParentFailed(parent) => {
+                    let error = dependency_failed(parent);
+                    records::save_outcome(&core.db, child.seq, None, Some(&error))?;
+                }
             }
         }
     }

@@ -8,7 +8,7 @@ use rusqlite::OptionalExtension;
 use crate::{
     model::{AttemptToken, Json, Progress, Route, TaskEvent, TaskId, TaskState, WorkerId},
     store::{
-        Result,
+        Error, Result,
         verbs::{
             Claim, ClaimReply, ClaimTicket, Claimed, Granted, ParentResult, Renew, Renewal, RunRef,
         },
@@ -40,7 +40,7 @@ fn claim_one(core: &mut Core, claim: &Claim, ticket: &ClaimTicket) -> Result<Cla
         return Ok(Claimed::Unknown);
     };
     if holds(&task, ticket.token) {
-        return granted(core, &task);
+        return granted(core, &task).or_else(unreadable);
     }
     let claimable = matches!(
         task.state,
@@ -68,7 +68,15 @@ fn claim_one(core: &mut Core, claim: &Claim, ticket: &ClaimTicket) -> Result<Cla
     begin(core, &mut task, &claim.worker, ticket.token)?;
     task.deadline = Some(core.now.after(claim.lease));
     task.save(&core.db)?;
-    granted(core, &task)
+    granted(core, &task).or_else(unreadable)
+}
+
+/// A grant that cannot be read concerns its own task alone.
+fn unreadable(error: Error) -> Result<Claimed> {
+    match error {
+        Error::Corrupt(reason) => Ok(Claimed::Unreadable(reason)),
+        other => Err(other),
+    }
 }
 
 fn begin(core: &mut Core, task: &mut Record, worker: &WorkerId, token: AttemptToken) -> Result<()> {
@@ -180,4 +188,92 @@ pub(super) fn hint(core: &Core) -> Result<Vec<Route>> {
     routes.sort();
     routes.dedup();
     Ok(routes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        clock::{Clock, SystemClock},
+        model::{Nonce, TenantId},
+        store::{
+            Store,
+            sqlite::{Options, SqliteStore},
+            verbs::{NewTask, Submission, Sweep},
+        },
+    };
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    #[tokio::test]
+    async fn one_task_that_cannot_be_read_stops_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options {
+            data_dir: dir.path().to_owned(),
+            clock: Arc::new(SystemClock),
+        };
+        let store = SqliteStore::open(options).unwrap();
+        let spec = json!({
+            "tenant": "default", "workflow_type": "t", "priority": "low", "timeout_ms": 1,
+            "correlation_id": "c"
+        });
+        let tasks: Vec<_> = (0..2)
+            .map(|_| NewTask {
+                id: TaskId::mint(0, SystemClock.now(), &mut rand::rng()),
+                spec: serde_json::from_value(spec.clone()).unwrap(),
+                input: Json::from_text("{}".into()),
+                files: Vec::new(),
+            })
+            .collect();
+        let ids = [tasks[0].id, tasks[1].id];
+        let submission = Submission {
+            tenant: TenantId::default(),
+            tasks,
+            idempotency: None,
+        };
+        store.submit(submission).await.unwrap();
+        let damage = rusqlite::Connection::open(dir.path().join("zerogate.sqlite")).unwrap();
+        damage
+            .execute(
+                "UPDATE body SET spec = '{\"of a\": \"newer version\"}' WHERE seq = 1",
+                [],
+            )
+            .unwrap();
+        damage
+            .execute(
+                "UPDATE task SET progress = '{}', worker = 'not a worker''s id'",
+                [],
+            )
+            .unwrap();
+        let tickets = ids.map(|task| ClaimTicket {
+            task,
+            attempt: 1,
+            token: Nonce::draw(&mut rand::rng()),
+        });
+        let claim = Claim {
+            worker: "w-1".parse().unwrap(),
+            lease: HOUR,
+            tickets: tickets.to_vec(),
+        };
+        let outcomes = store.claim(claim).await.unwrap().outcomes;
+        let [Claimed::Unreadable(_), Claimed::Granted(_)] = &outcomes[..] else {
+            panic!("{outcomes:?}")
+        };
+        // The end of both, and their removal.
+        damage
+            .execute("UPDATE task SET state = 'F', deadline = 1", [])
+            .unwrap();
+        let sweep = Sweep {
+            outage_after: HOUR,
+            lease: HOUR,
+            lapse_cap: 5,
+            retention: Duration::ZERO,
+            limit: 10,
+        };
+        assert_eq!(store.sweep(sweep).await.unwrap().reaped, 2);
+    }
 }

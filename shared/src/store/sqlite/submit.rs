@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     core::Core,
-    fault, files,
+    facts, fault, files,
     records::{self, Record},
     resolve,
     tally::Lane,
@@ -46,6 +46,7 @@ pub(super) fn submit(core: &mut Core, submission: &Submission) -> Result<Submitt
     for task in &submission.tasks {
         store(core, task, &mut family)?;
     }
+    facts::count(&core.db, facts::SUBMITTED, submission.tasks.len())?;
     if let Some(idempotency) = &submission.idempotency {
         keep_key(core, &submission.tenant, idempotency)?;
     }

@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use rusqlite::{ToSql, params};
+use tracing::error;
 
 use crate::{
     model::{ErrorCode, Stamp, TaskError, TaskEvent, TaskState},
     store::{
-        Result,
+        Error, Result,
         verbs::{Overdue, Sweep, Swept},
     },
 };
@@ -97,7 +98,9 @@ fn move_all(core: &mut Core, tasks: Vec<Record>, event: TaskEvent) -> Result<u32
 }
 
 fn leases(core: &mut Core, sweep: &Sweep, swept: &mut Swept) -> Result<()> {
-    for mut task in lapsed(core, TaskState::Running, sweep)? {
+    let over = lapsed(core, TaskState::Running, sweep)?;
+    facts::count(&core.db, facts::LEASES_LAPSED, over.len())?;
+    for mut task in over {
         if task.cancel.is_some() {
             report::stop(core, &mut task)?;
             swept.leases_lapsed += 1;
@@ -192,7 +195,20 @@ fn retention(core: &mut Core, sweep: &Sweep) -> Result<u32> {
 }
 
 fn remove(core: &mut Core, task: &Record) -> Result<()> {
-    for parent in resolve::spec_of(&core.db, task.seq)?.depends_on {
+    let parents = match resolve::spec_of(&core.db, task.seq) {
+        Ok(spec) => spec.depends_on,
+        // Its edges are found the slow way: one task that cannot be read must
+        // not stop the sweep.
+        Err(Error::Corrupt(reason)) => {
+            error!(task_id = %task.id, reason, "a task that cannot be read is removed");
+            core.db
+                .execute("DELETE FROM edge WHERE child = ?1", [task.seq])
+                .map_err(fault)?;
+            Vec::new()
+        }
+        Err(other) => return Err(other),
+    };
+    for parent in parents {
         if let Some(parent) = Record::by_id(&core.db, parent)? {
             core.db
                 .prepare_cached("DELETE FROM edge WHERE parent = ?1 AND child = ?2")

@@ -57,7 +57,8 @@ pub async fn a_nonce_asked_again_takes_nothing_new(backend: &dyn Backend) {
     assert_eq!(none.tasks, [], "taken by another nonce now");
 }
 
-/// Everything of a priority goes before anything of the next, and within one line age decides.
+/// Everything of a priority goes before anything of the next, but for the share of the least urgent; within one line
+/// age decides.
 pub async fn priorities_are_strict(backend: &dyn Backend) {
     let lab = Lab::new(backend).await;
     let mut by_priority: BTreeMap<Priority, Vec<TaskId>> = BTreeMap::new();
@@ -68,17 +69,64 @@ pub async fn priorities_are_strict(backend: &dyn Backend) {
             assert_eq!(by_priority[&priority].len(), round + 1);
         }
     }
-    let wanted: Vec<_> = by_priority.into_values().flatten().collect();
-    let mut taken = Vec::new();
-    loop {
+    let [c, h, m, l] = Priority::ALL.map(|priority| by_priority[&priority].clone());
+    let turns = [
+        vec![c[0], c[1], c[2], h[0], l[0]],
+        vec![h[1], h[2], m[0], m[1], l[1]],
+        vec![m[2], l[2]],
+    ];
+    for (turn, wanted) in turns.into_iter().enumerate() {
         let batch = lab.take(5).await;
-        taken.extend(batch.tasks.iter().map(|task| task.id));
-        assert_eq!(batch.more, taken.len() < wanted.len());
-        if !batch.more {
-            break;
-        }
+        let taken: Vec<_> = batch.tasks.iter().map(|task| task.id).collect();
+        assert_eq!(taken, wanted, "take {turn}");
+        assert_eq!(batch.more, turn < 2);
     }
-    assert_eq!(taken, wanted);
+}
+
+/// However much urgent work there is: of each take of n >= 2, max(1, n / 16) are of the least urgent priority that has
+/// something to start. What is urgent stands first in the answer, and gets what that priority has no use for.
+pub async fn urgent_work_starves_nobody(backend: &dyn Backend) {
+    let lab = Lab::new(backend).await;
+    let many = async |priority: Priority, kind: &str, count: usize| {
+        let tasks = (0..count).map(|_| lab.task(Ask::of(kind).at(priority)));
+        lab.store
+            .submit(lab.plan(tasks.collect()))
+            .await
+            .expect("submit");
+    };
+    many(Priority::Critical, "t.a", 160).await;
+    many(Priority::Medium, "t.a", 20).await;
+    many(Priority::Low, "t.a", 5).await;
+    many(Priority::Low, "t.b", 5).await;
+    let take = async |limit: u32, windows: Windows| {
+        let taken = lab.take_within(limit, windows, LONG).await.tasks;
+        let priorities: Vec<_> = taken.iter().map(|task| task.route.priority).collect();
+        assert!(priorities.is_sorted(), "{priorities:?}");
+        Priority::ALL.map(|level| priorities.iter().filter(|p| **p == level).count())
+    };
+    assert_eq!(
+        take(1, open_windows()).await,
+        [1, 0, 0, 0],
+        "nothing to share"
+    );
+    assert_eq!(take(2, open_windows()).await, [1, 0, 0, 1]);
+    assert_eq!(take(64, open_windows()).await, [60, 0, 0, 4]);
+    let closed = Windows {
+        default: 100_000,
+        by_type: BTreeMap::from([(type_name("t.b"), 0), (type_name("t.a"), 3)]),
+    };
+    assert_eq!(
+        take(4, closed).await,
+        [0, 0, 3, 0],
+        "only what has room counts"
+    );
+    assert_eq!(take(32, open_windows()).await, [30, 0, 0, 2]);
+    assert_eq!(
+        take(64, open_windows()).await,
+        [61, 0, 0, 3],
+        "what the least urgent has no use for goes by priority"
+    );
+    assert_eq!(take(64, open_windows()).await, [7, 0, 17, 0]);
 }
 
 /// At most so many tasks of a route are taken or queued at once; what leaves makes room.

@@ -1,7 +1,7 @@
 //! Parents and dependents: who starts when, who is called off, who is revived.
 
 use shared::{
-    model::{TaskId, TaskState},
+    model::{ErrorCode, TaskId, TaskState},
     store::verbs::{RetryOutcome, Submitted},
 };
 
@@ -124,8 +124,17 @@ pub async fn another_failed_parent_keeps_dependents_cancelled(backend: &dyn Back
     let grandchild = lab.submit(Ask::of("t.a").after(&[child])).await;
     lab.ruin(one).await;
     lab.ruin(two).await;
+    let blamed = async || lab.view(child).await.error.expect("an error");
+    assert!(blamed().await.message.contains(&one.to_string()));
     lab.retry(one).await;
     assert_eq!(lab.state(child).await, TaskState::Cancelled);
+    let error = blamed().await;
+    assert_eq!(error.code, ErrorCode::DependencyFailed);
+    assert!(
+        error.message.contains(&two.to_string()),
+        "the one that still stands in its way: {}",
+        error.message
+    );
     lab.run(one).await;
     lab.retry(two).await;
     assert_eq!(lab.state(child).await, TaskState::Waiting);

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 use shared::{
-    model::{Priority, RetryPolicy, Stamp, TaskState, TenantId},
+    model::{Priority, RetryPolicy, Stamp, TaskState, TenantId, TypeName},
     store::{
-        query::{Readiness, Slots, TypeInfo, WorkerState},
+        query::{Readiness, Slots, Tally, Totals, TypeInfo, WorkerState},
         signal::Signal,
         verbs::{Beat, CancelOutcome, Claimed, Mode, ModeState, RetryOutcome, Sweep},
     },
@@ -12,7 +12,7 @@ use shared::{
 
 use super::{
     Backend,
-    lab::{Ask, LONG, Lab, NONE, calm, hear, later, type_name, worker_id},
+    lab::{Ask, LONG, Lab, NONE, calm, failure, hear, later, type_name, worker_id},
 };
 
 const FORGET: Sweep = Sweep {
@@ -49,6 +49,53 @@ pub async fn parents_outlive_their_dependents(backend: &dyn Backend) {
     assert_eq!(lab.sweep(FORGET).await.reaped, 0);
     let next = lab.submit(Ask::of("t.a")).await;
     lab.run(next).await;
+}
+
+/// The numbers of the whole fleet: over all tenants, and nothing that was counted is forgotten with its task.
+pub async fn totals_span_tenants(backend: &dyn Backend) {
+    let mut lab = Lab::new(backend).await;
+    assert_eq!(lab.store.totals().await.expect("totals"), Totals::default());
+    let plain = lab.tenant.clone();
+    for tenant in ["one", "other"] {
+        lab.tenant = tenant.parse().expect("a tenant");
+        let done = lab.submit(Ask::of("t.a")).await;
+        lab.run(done).await;
+        let retried = lab.submit(Ask::of("t.b").at(Priority::Low)).await;
+        let run = lab.start(retried).await;
+        lab.fail(&run, failure("try again"), LONG).await;
+        let lapsing = lab.submit(Ask::of("t.a")).await;
+        lab.start_for(lapsing, NONE).await;
+        lab.sweep(calm()).await;
+        lab.ruin(lapsing).await;
+    }
+    let replayed = lab.task(Ask::of("t.c"));
+    for _ in 0..2 {
+        lab.store
+            .submit(lab.plan(vec![replayed.clone()]))
+            .await
+            .expect("submit");
+    }
+    lab.sweep(FORGET).await;
+    lab.tenant = plain;
+    assert!(lab.counts().await.by_route.is_empty(), "a tenant's own");
+    let totals = lab.store.totals().await.expect("totals");
+    assert_eq!(
+        (totals.submitted, totals.retries, totals.leases_lapsed),
+        (7, 2, 2)
+    );
+    let of = |name: &str, priority| totals.by_route[&(type_name(name), priority)];
+    assert_eq!(
+        of("t.a", Priority::Medium),
+        Tally {
+            completed: 2,
+            failed: 2,
+            ..Tally::default()
+        }
+    );
+    assert_eq!(of("t.b", Priority::Low).pending, 2);
+    assert_eq!(of("t.c", Priority::Medium).pending, 1);
+    let learned: Vec<_> = totals.expected_run.keys().map(TypeName::as_str).collect();
+    assert_eq!(learned, ["t.a"], "only what succeeded");
 }
 
 /// Completed, failed and cancelled only ever grow: over retries and over the removal of tasks.
@@ -112,6 +159,10 @@ pub async fn the_mode_is_kept_and_told(backend: &dyn Backend) {
     let lab = Lab::new(backend).await;
     let before = lab.store.mode().await.expect("mode");
     assert_eq!(before, ModeState::default());
+    let first = lab.mode(Mode::Running).await;
+    assert_eq!((first.changed, first.by.as_str()), (false, "someone"));
+    assert!(first.at > Stamp::default(), "it was asked for just now");
+    assert_eq!(lab.mode(Mode::Running).await, first);
     let mut signals = lab.store.signals().await.expect("signals");
     let set = lab.mode(Mode::Paused).await;
     assert_eq!(

@@ -35,10 +35,24 @@ local QUEUED, QUEUED_N, QUEUED_W = P .. 'queued:', P .. 'queued.n', P .. 'queued
 local TAKEN, TAKEN_N = P .. 'taken', P .. 'taken.n'
 local DUE, LEASES, EXPIRES, FINAL = P .. 'due', P .. 'leases', P .. 'expires', P .. 'final'
 local COUNT, MINUTE, LIST = P .. 'count:', P .. 'minute:', P .. 'list:'
-local MODE, RUNTIME = P .. 'mode', P .. 'runtime'
+local MODE, RUNTIME, TOTAL = P .. 'mode', P .. 'runtime', P .. 'total'
 
 -- A slip is worth this much; each of its n tickets carries an n-th of it.
 local SLIP = 720720
+
+-- Ids are their 16 bytes, which may be any: half of what a script does is to
+-- copy, hash and compare them, and their text is more than twice as long. In a
+-- row they stand one after the other.
+local WIDTH = 16
+local function each_id(row)
+  return string.gmatch(row, '................')
+end
+
+-- An id as people read it.
+local function spell(id)
+  return (string.gsub(format(('%02x'):rep(WIDTH), string.byte(id, 1, WIDTH)),
+    '^(%x%x%x%x%x%x%x%x)(%x%x%x%x)(%x%x%x%x)(%x%x%x%x)', '%1-%2-%3-%4-'))
+end
 
 -- The record of a task. Absent values are false, or 0 for V.
 local S, A, Q, N, B, M, MA, V, K, L, W, ST, FA, R = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
@@ -58,7 +72,7 @@ local S, A, Q, N, B, M, MA, V, K, L, W, ST, FA, R = 1, 2, 3, 4, 5, 6, 7, 8, 9, 1
 -- record took twice as long to read and write.
 local FORMAT = '<c1I4ddI4dc1ddHc0Hc0Hc0Hc0'
 
-local function read(text)
+local function decode(text)
   local s, a, n, b, ma, v, l, st, fa, q, m, k, w, rest = struct.unpack(FORMAT, text)
   return { s, a, q, n, b, m, ma, v, k ~= '' and k, l ~= ' ' and l, w ~= '' and w, st > 0 and st, fa > 0 and fa,
     rest <= #text and cmsgpack.unpack(sub(text, rest)) }
@@ -75,13 +89,22 @@ end
 local NONE = {}
 local records, changed = {}, {}
 
+-- A record that cannot be read counts as none: it must not stop the others of
+-- its batch.
+local function read(id, text)
+  local sound, h = pcall(decode, text)
+  if sound and find(STATES, h[S], 1, true) then return h end
+  redis.log(redis.LOG_WARNING, 'zero gate: the record of task ' .. spell(id) .. ' cannot be read')
+  return NONE
+end
+
 local function fetch(ids)
   for first = 1, #ids, 4000 do
     local texts = call('HMGET', T, unpack(ids, first, min(first + 3999, #ids)))
     for i = 1, #texts do
       local id, text = ids[first + i - 1], texts[i]
       if not records[id] then
-        records[id] = text and read(text) or NONE
+        records[id] = text and read(id, text) or NONE
       end
     end
   end
@@ -92,7 +115,7 @@ local function load(id)
   local h = records[id]
   if not h then
     local text = call('HGET', T, id)
-    h = text and read(text) or NONE
+    h = text and read(id, text) or NONE
     records[id] = h
   end
   return h
@@ -145,20 +168,6 @@ local function many(command, key, args)
   for first = 1, #args, 4000 do
     call(command, key, unpack(args, first, min(first + 3999, #args)))
   end
-end
-
--- Ids are their 16 bytes, which may be any: half of what a script does is to
--- copy, hash and compare them, and their text is more than twice as long. In a
--- row they stand one after the other.
-local WIDTH = 16
-local function each_id(row)
-  return string.gmatch(row, '................')
-end
-
--- An id as people read it.
-local function spell(id)
-  return (string.gsub(format(('%02x'):rep(WIDTH), string.byte(id, 1, WIDTH)),
-    '^(%x%x%x%x%x%x%x%x)(%x%x%x%x)(%x%x%x%x)(%x%x%x%x)', '%1-%2-%3-%4-'))
 end
 
 -- The rows of a task's parents and of those whose results it reads.

@@ -37,6 +37,7 @@ local function fail(id, h, head, message)
   if again == '1' and failures < h[MA] then
     local due = min(now + tonumber(wait), MAX)
     set_rare(h, 'due', due)
+    add(TOTAL, 'retries', 1)
     return move(id, h, FailedForNow, due)
   end
   return end_task(id, h, FailedForGood, code, message)

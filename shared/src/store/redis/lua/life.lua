@@ -95,6 +95,10 @@ local function unblock(id, h)
   end
 end
 
+local function blame(parent, state)
+  return 'it depends on task ' .. spell(parent) .. ', which ' .. (state == 'F' and 'failed' or 'was cancelled')
+end
+
 -- Tells dependents that their parents ended, breadth first.
 local function resolve()
   local at = 1
@@ -112,8 +116,7 @@ local function resolve()
             unblock(id, h)
           end
         else
-          end_task(id, h, ParentFailed, 'dependency_failed', 'it depends on task ' .. spell(parent) .. ', which ' ..
-            (state == 'F' and 'failed' or 'was cancelled'))
+          end_task(id, h, ParentFailed, 'dependency_failed', blame(parent, state))
         end
       end
     end

@@ -42,7 +42,11 @@ local function revive_dependents(first)
       local h = load(id)
       if h[S] == 'K' and rare(h, 'e') == 'dependency_failed' then
         local open, failed = parents_of(id, h)
-        if not failed then
+        if failed then
+          -- The one that it named may be pending again.
+          set_rare(h, 'em', blame(failed, load(failed)[S]))
+          change(id, h)
+        else
           revive(id, h, open)
           line[#line + 1] = id
         end

@@ -200,6 +200,7 @@ for _, class in ipairs(classes) do
     news_ready = true
   end
 end
+add(TOTAL, 't:' .. tenant, accepted)
 if key ~= '' then
   call('HSET', known, 'f', ARGV[3], 'r', ARGV[4])
   call('EXPIRE', known, 86400)

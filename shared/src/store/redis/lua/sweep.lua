@@ -191,6 +191,11 @@ end
 -- what was retried when it ends again.
 local function reap(id, stamp, gone, keys)
   local h = load(id)
+  if not h[S] then
+    -- Gone, or unreadable: nothing of it stays.
+    gone[#gone + 1] = id
+    return
+  end
   if h[FA] ~= stamp or rare(h, 'dn') then
     return
   end
@@ -270,6 +275,7 @@ if out == 0 then
   end
 end
 resolve()
+add(TOTAL, 'lapsed', lapsed + lost)
 local expired = expire()
 local reaped = reap_all()
 local files_expired = expire_files()

@@ -9,6 +9,9 @@ end
 local memo = P .. 'nonce:' .. ARGV[1]
 local left, deadline = tonumber(ARGV[2]), num(min(now + tonumber(ARGV[3]), MAX))
 local reply, group_q, group = { 0 }, nil, nil
+-- A share of each take is kept for the least urgent work that may start. A
+-- take of one has nothing to share.
+local spare = left > 1 and max(1, floor(left / 16)) or 0
 
 -- Appends one task: id, solo, attempt, length of the trace, trace, m.
 local function emit(id, q, h)
@@ -186,35 +189,86 @@ local function any_ready(routes)
   return false
 end
 
-for rank = 0, 3 do
-  local routes = open_routes(rank)
-  if #routes > 0 and left > 0 then
-    number = number > 0 and number or call('INCR', P .. 'takes')
-    local line, last = routes, nil
-    while left > 0 and #line > 0 do
-      local round, rest = #line, {}
-      local share = max(1, floor(left / round))
-      for _, route in ipairs(line) do
-        local wanted = min(share, route.room, left)
-        local served = wanted > 0 and serve(route, wanted) or 0
-        left = left - served
-        if served > 0 then last = route end
-        if #route.line > 0 and route.room > 0 then
-          rest[#rest + 1] = route
-        end
+-- Takes up to `most` tasks of a priority, its types in turn: how many, and the
+-- routes that still have room.
+local function serve_rank(rank, routes, most)
+  local rest = most
+  if #routes == 0 or rest <= 0 then return 0, routes end
+  number = number > 0 and number or call('INCR', P .. 'takes')
+  local line, last = routes, nil
+  while rest > 0 and #line > 0 do
+    local round, again = #line, {}
+    local share = max(1, floor(rest / round))
+    for _, route in ipairs(line) do
+      local wanted = min(share, route.room, rest)
+      local served = wanted > 0 and serve(route, wanted) or 0
+      rest = rest - served
+      outstanding[route.name] = (outstanding[route.name] or 0) + served
+      if served > 0 then last = route end
+      if #route.line > 0 and route.room > 0 then
+        again[#again + 1] = route
       end
-      line = rest
     end
-    if last then call('HSET', TURN, rank, last.kind) end
-    for _, route in ipairs(routes) do
-      if route.many and route.last then call('HSET', TURN, route.name, route.last) end
-    end
-    routes = line
+    line = again
   end
+  if last then call('HSET', TURN, rank, last.kind) end
+  for _, route in ipairs(routes) do
+    if route.many and route.last then call('HSET', TURN, route.name, route.last) end
+  end
+  return most - rest, line
+end
+
+local function any_index(first, last)
+  for rank = first, last do
+    if call('EXISTS', READY_INDEX .. rank) == 1 then return true end
+  end
+  return false
+end
+
+-- The spare share goes first and is answered last: to the least urgent
+-- priority that has something to start, while a more urgent one has work.
+local function serve_spare()
+  for rank = 3, 1, -1 do
+    if not any_index(0, rank - 1) then return end
+    if any_index(rank, rank) then
+      local served = serve_rank(rank, open_routes(rank), spare)
+      if served > 0 then return rank, served end
+    end
+  end
+end
+
+local spare_rank, spare_ids, spare_reply, served
+if spare > 0 then
+  local front = reply
+  reply = {}
+  spare_rank, served = serve_spare()
+  left = left - (served or 0)
+  spare_ids, spare_reply, ids, reply, group_q = ids, reply, {}, front, nil
+end
+
+local function append(list, more)
+  for _, item in ipairs(more) do
+    list[#list + 1] = item
+  end
+end
+
+for rank = 0, 3 do
+  if rank == spare_rank then
+    append(ids, spare_ids)
+    append(reply, spare_reply)
+    group_q, spare_rank = nil, nil
+  end
+  local routes, taken = open_routes(rank), 0
+  taken, routes = serve_rank(rank, routes, left)
+  left = left - taken
   if left == 0 and any_ready(routes) then
     reply[1] = 1
     break
   end
+end
+if spare_rank then
+  append(ids, spare_ids)
+  append(reply, spare_reply)
 end
 
 enter_band(TAKEN, ids, number, deadline)

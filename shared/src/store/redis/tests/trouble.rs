@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::{Fleet, Server};
 use crate::{
-    model::{Json, TaskState, TenantId},
+    model::{ErrorCode, Json, Priority, Route, TaskError, TaskId, TaskState, TenantId},
     store::{
         Error, Store,
-        redis::{Options, RedisStore},
+        redis::{Options, RedisStore, signals::BACKLOG},
         signal::{Signal, Signals},
-        verbs::Finished,
+        verbs::{Cancel, Claimed, Finished, Mode, ModeAsked, Outcome, Release, Requeue, Retry},
     },
 };
 
@@ -73,7 +73,153 @@ async fn a_broken_connection_is_not_noticed_by_verbs_that_may_be_asked_again() {
         fleet.store.mode().await.unwrap();
         assert_eq!(fleet.sweep(|_| {}).await.reaped, 0);
     }
+    for turn in 0..5 {
+        let mode = if turn % 2 == 0 {
+            Mode::Paused
+        } else {
+            Mode::Running
+        };
+        command(
+            &other,
+            &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"],
+        )
+        .await;
+        match turn {
+            0 => drop(fleet.store.set_mode(asked(mode)).await.unwrap()),
+            1 => drop(fleet.store.cancel(cancel()).await.unwrap()),
+            2 => drop(fleet.store.retry(retry()).await.unwrap()),
+            3 => drop(fleet.store.requeue(requeue()).await.unwrap()),
+            _ => drop(fleet.store.release(Release { runs: vec![] }).await.unwrap()),
+        }
+    }
+    fleet.store.set_mode(asked(Mode::Running)).await.unwrap();
     assert_eq!(fleet.start().await.len(), 1);
+}
+
+fn asked(mode: Mode) -> ModeAsked {
+    ModeAsked {
+        mode,
+        by: "a test".into(),
+        reason: "because".into(),
+    }
+}
+
+fn cancel() -> Cancel {
+    Cancel {
+        tenant: TenantId::default(),
+        ids: vec![],
+        reason: String::new(),
+    }
+}
+
+fn retry() -> Retry {
+    Retry {
+        tenant: TenantId::default(),
+        ids: vec![],
+    }
+}
+
+fn requeue() -> Requeue {
+    Requeue {
+        route: Route::new("diagnostic.noop".parse().unwrap(), Priority::Low),
+        limit: 1,
+        overdue_by: None,
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_rotates_is_waited_for() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let mut fleet = Fleet::new(server.store().await);
+    let task = fleet.task(|_| {});
+    fleet.submit(vec![task]).await;
+    let run = fleet.start().await.remove(0);
+    let other = Fleet::new(server.store().await);
+    command(&other, &["CONFIG", "SET", "requirepass", "a-new-one"]).await;
+    command(
+        &other,
+        &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"],
+    )
+    .await;
+    for _ in 0..3 {
+        let error = fleet.store.mode().await.unwrap_err();
+        assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+        let error = fleet.store.ping().await.unwrap_err();
+        assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+    }
+    command(&other, &["CONFIG", "SET", "requirepass", ""]).await;
+    // A reconnection that was refused before may still be what answers.
+    let patience = tokio::time::Instant::now() + Duration::from_secs(20);
+    while let Err(error) = fleet.store.mode().await {
+        assert!(error.is_transient(), "{error:?}");
+        assert!(tokio::time::Instant::now() < patience, "{error:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let done = Finished::Committed(TaskState::Completed);
+    assert_eq!(fleet.succeed(&run).await, done);
+}
+
+/// Writes something else over what is kept of a task in one of the hashes.
+async fn damage(fleet: &Fleet, hash: &str, id: TaskId, text: &str) {
+    let mut command = redis::cmd("HSET");
+    command.arg(format!("zg:{{00}}:{hash}"));
+    command.arg(id.as_bytes().as_slice()).arg(text);
+    fleet.store.link.command(&command).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_record_that_cannot_be_read_stops_no_other() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let mut fleet = Fleet::new(server.store().await);
+    let tasks = (0..4).map(|_| fleet.task(|_| {})).collect();
+    let ids = fleet.submit(tasks).await;
+    damage(&fleet, "t", ids[0], "\u{1}damaged").await;
+    let tickets = fleet.publish().await;
+    let taken: Vec<_> = tickets.iter().map(|(id, _)| *id).collect();
+    assert_eq!(taken, ids[1..]);
+    damage(&fleet, "p", ids[1], "{\"of a\":\"newer version\"}\n{}").await;
+    damage(&fleet, "t", ids[2], "damaged").await;
+    let claimed = fleet.claim(&tickets).await;
+    let [
+        (run, Claimed::Unreadable(_)),
+        (_, Claimed::Unknown),
+        (_, Claimed::Granted(_)),
+    ] = &claimed[..]
+    else {
+        panic!("{claimed:?}")
+    };
+    let fatal = Outcome::Failed {
+        error: TaskError::new(ErrorCode::InvalidInput, "unreadable"),
+        retry_in: Duration::ZERO,
+    };
+    let failed = Finished::Committed(TaskState::Failed);
+    assert_eq!(fleet.end(run, fatal).await, failed);
+    damage(&fleet, "t", ids[1], "damaged").await;
+    let swept = fleet.sweep(|sweep| sweep.retention = Duration::ZERO).await;
+    assert_eq!(swept.reaped, 1, "nobody could reap it later");
+}
+
+#[tokio::test]
+async fn a_listener_that_falls_behind_is_told_so_and_holds_no_more() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let fleet = Fleet::new(server.store().await);
+    let mut news = fleet.store.signals().await.unwrap();
+    for _ in 0..3 * BACKLOG {
+        command(&fleet, &["PUBLISH", "zg:{00}:news", "R"]).await;
+    }
+    assert_eq!(news.next().await, Signal::Missed);
+    let mut kept = 0;
+    let next = Duration::from_millis(500);
+    while tokio::time::timeout(next, news.next()).await.is_ok() {
+        kept += 1;
+    }
+    assert!((1..=2 * BACKLOG).contains(&kept), "{kept}");
 }
 
 #[tokio::test]

@@ -5,11 +5,62 @@ use std::collections::BTreeSet;
 use std::collections::VecDeque;
 
 use shared::{
-    model::{Route, Status, TaskEvent, TaskId, TaskState},
+    model::{Priority, Route, Status, TaskEvent, TaskId, TaskState},
     store::verbs::{Mode, PublishedSlip, Requeue, Take, Taken, TakenTask, Windows},
 };
 
 use super::{Reference, SLIP, Task, judge};
+
+/// The share of a take that is the least urgent priority's with something to start, and that priority.
+struct Spare {
+    least: Option<Priority>,
+    tasks: usize,
+}
+
+impl Spare {
+    fn of(limit: u32, lines: &BTreeMap<Route, (u32, VecDeque<TaskId>)>) -> Self {
+        let open = lines
+            .iter()
+            .filter(|(_, (room, ready))| *room > 0 && !ready.is_empty());
+        let fits = |(room, ready): &(u32, VecDeque<TaskId>)| ready.len().min(*room as usize);
+        let least = open.clone().map(|(route, _)| route.priority).max();
+        let least_work: usize = open
+            .filter(|(route, _)| Some(route.priority) == least)
+            .map(|(_, line)| fits(line))
+            .sum();
+        let share = if limit < 2 { 0 } else { (limit / 16).max(1) };
+        Self {
+            least,
+            tasks: least_work.min(share as usize),
+        }
+    }
+
+    /// Where something more urgent is left behind, the least urgent priority got its share and no more, and
+    /// otherwise nothing went before it.
+    fn judge(
+        &self,
+        left: &BTreeMap<Route, (u32, VecDeque<TaskId>)>,
+        answer: &Taken,
+    ) -> Result<(), String> {
+        let Some(most_urgent) = left.keys().map(|route| route.priority).min() else {
+            return Ok(());
+        };
+        if Some(most_urgent) == self.least {
+            return Ok(());
+        }
+        let of = |wanted: &dyn Fn(Priority) -> bool| {
+            let taken = answer.tasks.iter();
+            taken.filter(|ticket| wanted(ticket.route.priority)).count()
+        };
+        let own = of(&|priority| Some(priority) == self.least);
+        judge(
+            own == self.tasks,
+            &format!("{own} of the least urgent, not {}", self.tasks),
+        )?;
+        let between = of(&|priority| priority > most_urgent && Some(priority) != self.least);
+        judge(between == 0, "strict priority above the spare share")
+    }
+}
 
 impl Reference {
     /// Whether some ready task is past its time: takes may or may not find it, so they are not compared then.
@@ -64,6 +115,7 @@ impl Reference {
         let order = answer.tasks.iter().map(|ticket| ticket.route.priority);
         judge(order.is_sorted(), "the most urgent first")?;
         let mut lines = self.lines(&take.windows);
+        let spare = Spare::of(take.limit, &lines);
         let mut served: BTreeMap<Route, u32> = BTreeMap::new();
         for ticket in &answer.tasks {
             let (room, ready) = lines
@@ -84,9 +136,8 @@ impl Reference {
         lines.retain(|_, (room, ready)| *room > 0 && !ready.is_empty());
         let full = answer.tasks.len() >= take.limit as usize;
         judge(full || lines.is_empty(), "nothing that fits is left behind")?;
-        let least = answer.tasks.last().map(|ticket| ticket.route.priority);
+        spare.judge(&lines, answer)?;
         for (route, _) in lines {
-            judge(Some(route.priority) >= least, "strict priority")?;
             let own = served.get(&route).copied().unwrap_or(0);
             let fair = served
                 .iter()

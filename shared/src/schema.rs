@@ -1,30 +1,49 @@
-//! Checks an input against its type's JSON Schema while parts of it are still
-//! to come from parents.
+//! Checks an input against its type's JSON Schema, also while parts of it are
+//! still to come from parents: at the submission by the coordinator, and by the
+//! worker after the parents' results were put in.
 //!
 //! Invariant: nothing is refused that a parent's result could make valid. A
 //! `$result` object stands for any value, so a complaint about it, or one that
-//! depends on what it is, is dropped; after substitution the worker validates
-//! the input in full.
+//! depends on what it is, is dropped; after substitution there is none left, and
+//! the same check is in full. No complaint repeats a value.
 
 use jsonschema::{ValidationError, Validator, error::ValidationErrorKind as Kind};
 use serde_json::Value;
-use shared::model::{TypeName, reference};
 use tracing::warn;
 
-use super::Finding;
+use crate::model::{TypeName, reference};
 
 /// The most complaints about one input: a list of ten thousand wrong items is
 /// understood from the first hundred.
-const MAX_FINDINGS: usize = 100;
+const MAX_COMPLAINTS: usize = 100;
+
+/// One thing wrong with an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// JSON pointer from the input's root.
+    pub pointer: String,
+    /// What is wrong there. No payload.
+    pub detail: String,
+}
+
+impl Complaint {
+    fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            pointer: pointer.into(),
+            detail: detail.into(),
+        }
+    }
+}
 
 /// A compiled schema.
 #[derive(Debug)]
-pub(crate) struct Schema(Option<Validator>);
+pub struct Schema(Option<Validator>);
 
 impl Schema {
     /// Compiles a type's schema. One that is no schema constrains nothing: the
-    /// worker that announced it validates for itself.
-    pub(crate) fn compile(name: &TypeName, schema: &Value) -> Self {
+    /// handler validates for itself.
+    #[must_use]
+    pub fn compile(name: &TypeName, schema: &Value) -> Self {
         let trivial = match schema {
             Value::Bool(all) => *all,
             Value::Object(members) => members.is_empty(),
@@ -43,7 +62,8 @@ impl Schema {
     }
 
     /// What is certainly wrong with an input, by pointers from its root.
-    pub(crate) fn check(&self, input: &Value) -> Vec<Finding> {
+    #[must_use]
+    pub fn check(&self, input: &Value) -> Vec<Complaint> {
         let Some(validator) = self.0.as_ref().filter(|it| !it.is_valid(input)) else {
             return Vec::new();
         };
@@ -57,8 +77,8 @@ impl Schema {
             .iter_errors(input)
             .filter(|error| is_certain(error, &open));
         certain
-            .flat_map(|error| findings(&error))
-            .take(MAX_FINDINGS)
+            .flat_map(|error| complaints(&error))
+            .take(MAX_COMPLAINTS)
             .collect()
     }
 }
@@ -106,10 +126,10 @@ const fn looks_no_deeper(kind: &Kind) -> bool {
 
 /// A complaint, at the member that it is about: one that is missing or that
 /// nobody knows stands below the object that is complained about.
-fn findings(error: &ValidationError<'_>) -> Vec<Finding> {
+fn complaints(error: &ValidationError<'_>) -> Vec<Complaint> {
     let at = error.instance_path().as_str();
     let below = |name: &str, detail: &str| {
-        Finding::new(format!("{at}/{}", reference::escape(name)), detail)
+        Complaint::new(format!("{at}/{}", reference::escape(name)), detail)
     };
     match error.kind() {
         Kind::AdditionalProperties { unexpected } => unexpected
@@ -119,7 +139,7 @@ fn findings(error: &ValidationError<'_>) -> Vec<Finding> {
         Kind::Required {
             property: Value::String(name),
         } => vec![below(name, "is required")],
-        _ => vec![Finding::new(at, detail(error))],
+        _ => vec![Complaint::new(at, detail(error))],
     }
 }
 
