@@ -19,6 +19,7 @@ mod schema;
 
 mod grant;
 mod relationship;
+mod sponsor;
 
 pub use catalogue::{Bounds, Category, WorkflowType, catalogue, find};
 pub use files::{FileLink, Files, NoFiles, Sink, Source, id_of, sha256_of};

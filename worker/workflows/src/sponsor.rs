@@ -1,0 +1,3 @@
+//! Sponsor analysis.
+
+mod model;

@@ -1,0 +1,122 @@
+//! BG/BB: who gives in yearly yes/no opportunities, and who has silently stopped.
+//!
+//! P. S. Fader, B. G. S. Hardie, J. Shang, Marketing Science 29(6), 2010. While alive, a donor gives in each period with
+//! probability p ~ Beta(alpha, beta); at the start of each period the donor leaves for good with probability
+//! theta ~ Beta(gamma, delta). Invariant: pure; histories of the same (x, t_x, n) are counted once with their number.
+
+use super::simplex::{Minimum, minimise};
+use super::special::{ln_beta, ln_sum_exp};
+
+/// Bound of |ln parameter| in the fit: a parameter of e^6 = 403 is already a point mass for any data we see.
+pub(crate) const BOUND: f64 = 6.0;
+
+/// What one donor did: gifts in `x` of `n` opportunities, the last at opportunity `t_x` (0 if none).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct History {
+    pub(crate) x: u32,
+    pub(crate) t_x: u32,
+    pub(crate) n: u32,
+}
+
+/// The parameters of the two beta distributions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Parameters {
+    pub(crate) alpha: f64,
+    pub(crate) beta: f64,
+    pub(crate) gamma: f64,
+    pub(crate) delta: f64,
+}
+
+/// Parameters by maximum likelihood.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fit {
+    pub(crate) parameters: Parameters,
+    pub(crate) ln_likelihood: f64,
+    pub(crate) converged: bool,
+    /// A parameter lies at the edge of what is searched: the data cannot tell it.
+    pub(crate) at_boundary: bool,
+}
+
+impl Parameters {
+    fn from_logs(logs: &[f64; 4]) -> Self {
+        let [alpha, beta, gamma, delta] = logs.map(f64::exp);
+        Self {
+            alpha,
+            beta,
+            gamma,
+            delta,
+        }
+    }
+
+    /// ln of the likelihood of one history (equation 5 of the paper).
+    pub(crate) fn ln_likelihood(&self, h: History) -> f64 {
+        let (x, t_x, n) = (f64::from(h.x), f64::from(h.t_x), f64::from(h.n));
+        let scale = ln_beta(self.alpha, self.beta) + ln_beta(self.gamma, self.delta);
+        let alive =
+            ln_beta(self.alpha + x, self.beta + n - x) + ln_beta(self.gamma, self.delta + n);
+        // Left between t_x and n: after exactly t_x + i opportunities.
+        let left = (0..h.n.saturating_sub(h.t_x)).map(|i| {
+            let i = f64::from(i);
+            ln_beta(self.alpha + x, self.beta + t_x - x + i)
+                + ln_beta(self.gamma + 1.0, self.delta + t_x + i)
+        });
+        ln_sum_exp(std::iter::once(alive).chain(left)) - scale
+    }
+
+    /// Probability of at least one gift in the next `m` periods: 1 less the chance of `m` more zeros.
+    pub(crate) fn gives_within(&self, h: History, m: u32) -> f64 {
+        let later = History { n: h.n + m, ..h };
+        -(self.ln_likelihood(later) - self.ln_likelihood(h)).exp_m1()
+    }
+
+    /// Probability of being alive in period n + 1 (equation 11).
+    pub(crate) fn alive(&self, h: History) -> f64 {
+        let (x, n) = (f64::from(h.x), f64::from(h.n));
+        let joint = ln_beta(self.alpha + x, self.beta + n - x) - ln_beta(self.alpha, self.beta)
+            + ln_beta(self.gamma, self.delta + n + 1.0)
+            - ln_beta(self.gamma, self.delta);
+        (joint - self.ln_likelihood(h)).exp().min(1.0)
+    }
+
+    /// Expected gifts in the next `m` periods: over each of them, E[p; alive then] given the history. The sum equals
+    /// the closed form of the paper (equation 13), which divides by gamma - 1.
+    pub(crate) fn expected(&self, h: History, m: u32) -> f64 {
+        let (x, n) = (f64::from(h.x), f64::from(h.n));
+        let gives =
+            ln_beta(self.alpha + x + 1.0, self.beta + n - x) - ln_beta(self.alpha, self.beta);
+        let stays = (1..=m).map(|i| ln_beta(self.gamma, self.delta + n + f64::from(i)));
+        (gives + ln_sum_exp(stays) - ln_beta(self.gamma, self.delta) - self.ln_likelihood(h)).exp()
+    }
+}
+
+/// Fits the model to histories with their numbers. `None` without any opportunity at all.
+pub(crate) fn fit(histories: &[(History, f64)]) -> Option<Fit> {
+    if histories.iter().all(|(h, _)| h.n == 0) {
+        return None;
+    }
+    let cost = |logs: &[f64; 4]| -total(&Parameters::from_logs(logs), histories);
+    // Several starts: the surface has a long flat ridge towards theta -> 0.
+    const STARTS: [[f64; 4]; 3] = [[0.0; 4], [0.0, 0.0, -1.0, 1.0], [1.0, 1.0, 0.0, 3.0]];
+    let best = STARTS
+        .into_iter()
+        .map(|start| minimise(start, BOUND, cost))
+        .min_by(|a, b| a.value.total_cmp(&b.value))?;
+    Some(told(&best))
+}
+
+fn told(best: &Minimum<4>) -> Fit {
+    Fit {
+        parameters: Parameters::from_logs(&best.at),
+        ln_likelihood: -best.value,
+        converged: best.converged,
+        at_boundary: best.at.iter().any(|log| log.abs() > BOUND - 1e-3),
+    }
+}
+
+/// ln likelihood of all histories.
+pub(crate) fn total(parameters: &Parameters, histories: &[(History, f64)]) -> f64 {
+    histories
+        .iter()
+        .map(|(h, number)| number * parameters.ln_likelihood(*h))
+        .sum()
+}
