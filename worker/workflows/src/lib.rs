@@ -12,6 +12,7 @@
 mod catalogue;
 mod document;
 mod files;
+mod money;
 mod number;
 mod problem;
 mod run;

@@ -4,8 +4,9 @@
 //! probability p ~ Beta(alpha, beta); at the start of each period the donor leaves for good with probability
 //! theta ~ Beta(gamma, delta). Invariant: pure; histories of the same (x, t_x, n) are counted once with their number.
 
+use super::logistic::Factor;
 use super::simplex::{Minimum, minimise};
-use super::special::{ln_beta, ln_sum_exp};
+use super::special::{ln_beta, ln_sum_exp, logistic};
 
 /// Bound of |ln parameter| in the fit: a parameter of e^6 = 403 is already a point mass for any data we see.
 pub(crate) const BOUND: f64 = 6.0;
@@ -28,16 +29,72 @@ pub(crate) struct Parameters {
 }
 
 /// Parameters by maximum likelihood.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Fit {
     pub(crate) parameters: Parameters,
     pub(crate) ln_likelihood: f64,
     pub(crate) converged: bool,
     /// A parameter lies at the edge of what is searched: the data cannot tell it.
     pub(crate) at_boundary: bool,
+    /// Observed information of the log-parameters; `None` where the likelihood is not curved in every direction.
+    information: Option<Factor>,
+}
+
+impl Fit {
+    /// The middle 90 % of the chance of a gift in the next `m` periods, as far as the parameters are uncertain: the
+    /// delta method on the logit. `None` at a boundary, where it does not hold.
+    pub(crate) fn interval90(&self, h: History, m: u32) -> Option<(f64, f64)> {
+        const Z: f64 = 1.644_853_626_951_472_7;
+        let information = self.information.as_ref().filter(|_| !self.at_boundary)?;
+        let logs = self.parameters.logs();
+        let logit = |logs: &[f64; 4]| {
+            let p = Parameters::from_logs(logs).gives_within(h, m);
+            (p / (1.0 - p)).ln()
+        };
+        let gradient: Vec<f64> = (0..4)
+            .map(|k| {
+                (logit(&moved(logs, k, SHIFT)) - logit(&moved(logs, k, -SHIFT))) / (2.0 * SHIFT)
+            })
+            .collect();
+        let (centre, half) = (logit(&logs), Z * information.quadratic(&gradient).sqrt());
+        (centre.is_finite() && half.is_finite())
+            .then(|| (logistic(centre - half), logistic(centre + half)))
+    }
+}
+
+/// Step of numerical derivatives in the logs: its square, times the rounding of a sum of thousands, stays small.
+const SHIFT: f64 = 1e-3;
+
+fn moved(mut logs: [f64; 4], k: usize, by: f64) -> [f64; 4] {
+    logs[k] += by;
+    logs
+}
+
+/// The negative second derivatives of the likelihood at `logs`, factored.
+fn information(logs: [f64; 4], histories: &[(History, f64)]) -> Option<Factor> {
+    let at = |x: &[f64; 4]| -total(&Parameters::from_logs(x), histories);
+    let centre = at(&logs);
+    let mut matrix = vec![0.0; 16];
+    for i in 0..4 {
+        for j in 0..=i {
+            matrix[4 * i + j] = if i == j {
+                (at(&moved(logs, i, SHIFT)) - 2.0 * centre + at(&moved(logs, i, -SHIFT)))
+                    / (SHIFT * SHIFT)
+            } else {
+                let both = |a: f64, b: f64| at(&moved(moved(logs, i, a * SHIFT), j, b * SHIFT));
+                (both(1.0, 1.0) - both(1.0, -1.0) - both(-1.0, 1.0) + both(-1.0, -1.0))
+                    / (4.0 * SHIFT * SHIFT)
+            };
+        }
+    }
+    Factor::new(matrix, 4)
 }
 
 impl Parameters {
+    fn logs(&self) -> [f64; 4] {
+        [self.alpha, self.beta, self.gamma, self.delta].map(f64::ln)
+    }
+
     fn from_logs(logs: &[f64; 4]) -> Self {
         let [alpha, beta, gamma, delta] = logs.map(f64::exp);
         Self {
@@ -101,15 +158,16 @@ pub(crate) fn fit(histories: &[(History, f64)]) -> Option<Fit> {
         .into_iter()
         .map(|start| minimise(start, BOUND, cost))
         .min_by(|a, b| a.value.total_cmp(&b.value))?;
-    Some(told(&best))
+    Some(told(&best, histories))
 }
 
-fn told(best: &Minimum<4>) -> Fit {
+fn told(best: &Minimum<4>, histories: &[(History, f64)]) -> Fit {
     Fit {
         parameters: Parameters::from_logs(&best.at),
         ln_likelihood: -best.value,
         converged: best.converged,
         at_boundary: best.at.iter().any(|log| log.abs() > BOUND - 1e-3),
+        information: information(best.at, histories),
     }
 }
 

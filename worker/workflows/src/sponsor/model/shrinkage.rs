@@ -5,6 +5,8 @@
 
 use statrs::distribution::{Beta, ContinuousCDF};
 
+use super::special::ln_beta;
+
 /// Trials and successes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Trials {
@@ -66,14 +68,33 @@ impl Prior {
     }
 
     /// The shrunk rate.
+    #[cfg(test)]
     pub(crate) fn mean(self, own: Trials) -> f64 {
-        (f64::from(own.successes) + self.a) / (f64::from(own.trials) + self.a + self.b)
+        self.within(own, 1)
     }
 
-    /// The middle 90 % of the posterior.
-    pub(crate) fn interval90(self, own: Trials) -> Option<(f64, f64)> {
-        let failures = f64::from(own.trials - own.successes);
-        let posterior = Beta::new(f64::from(own.successes) + self.a, failures + self.b).ok()?;
-        Some((posterior.inverse_cdf(0.05), posterior.inverse_cdf(0.95)))
+    /// The chance of at least one success in the next `m` trials: 1 - B(a', b' + m) / B(a', b') of the posterior.
+    pub(crate) fn within(self, own: Trials, m: u32) -> f64 {
+        let (a, b) = self.posterior(own);
+        -(ln_beta(a, b + f64::from(m)) - ln_beta(a, b)).exp_m1()
+    }
+
+    /// The middle 90 % of the posterior of that chance.
+    pub(crate) fn interval90(self, own: Trials, m: u32) -> Option<(f64, f64)> {
+        let (a, b) = self.posterior(own);
+        let posterior = Beta::new(a, b).ok()?;
+        let within = |p: f64| 1.0 - (1.0 - p).powf(f64::from(m));
+        Some((
+            within(posterior.inverse_cdf(0.05)),
+            within(posterior.inverse_cdf(0.95)),
+        ))
+    }
+
+    fn posterior(self, own: Trials) -> (f64, f64) {
+        let failures = own.trials - own.successes;
+        (
+            f64::from(own.successes) + self.a,
+            f64::from(failures) + self.b,
+        )
     }
 }

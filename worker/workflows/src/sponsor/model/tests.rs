@@ -281,7 +281,7 @@ fn rates_are_drawn_towards_the_segments() {
     close(prior.a + prior.b, 15.0, 1e-9);
     close(prior.mean(of(0, 0)), 0.2, 1e-12);
     close(prior.mean(of(5, 5)), (5.0 + 3.0) / 20.0, 1e-9);
-    let (low, high) = prior.interval90(of(5, 5)).unwrap();
+    let (low, high) = prior.interval90(of(5, 5), 1).unwrap();
     assert!(low < 0.4 && 0.4 < high && low > 0.0 && high < 1.0);
 }
 
@@ -297,4 +297,54 @@ fn without_segments_the_prior_is_jeffreys() {
         assert_eq!(Prior::of(&segments), Prior::JEFFREYS);
     }
     close(Prior::JEFFREYS.mean(of(3, 4)), 0.7, 1e-12);
+}
+
+#[test]
+fn bgbb_intervals_hold_the_truth_they_came_from() {
+    // Donors drawn from known parameters; the interval of each history's chance must hold the true one 9 times in 10.
+    use rand::{RngExt, SeedableRng};
+    use rand_distr::{Beta, Distribution};
+    let truth = bgbb::Parameters {
+        alpha: 1.2,
+        beta: 0.75,
+        gamma: 0.66,
+        delta: 2.8,
+    };
+    let (gives, leaves) = (
+        Beta::new(truth.alpha, truth.beta).unwrap(),
+        Beta::new(truth.gamma, truth.delta).unwrap(),
+    );
+    let (mut held, mut asked) = (0, 0);
+    for seed in 0..20 {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+        let mut counts = std::collections::BTreeMap::new();
+        for _ in 0..600 {
+            let (p, theta) = (gives.sample(&mut rng), leaves.sample(&mut rng));
+            let mut h = History { x: 0, t_x: 0, n: 6 };
+            for period in 1..=6 {
+                if rng.random::<f64>() < theta {
+                    break;
+                }
+                if rng.random::<f64>() < p {
+                    (h.x, h.t_x) = (h.x + 1, period);
+                }
+            }
+            *counts.entry(h).or_insert(0.0) += 1.0;
+        }
+        let histories: Vec<_> = counts.into_iter().collect();
+        let fit = bgbb::fit(&histories).unwrap();
+        for h in [
+            History { x: 3, t_x: 6, n: 6 },
+            History { x: 1, t_x: 2, n: 6 },
+        ] {
+            let p = fit.parameters.gives_within(h, 1);
+            if let Some((low, high)) = fit.interval90(h, 1) {
+                assert!(low <= p && p <= high);
+                asked += 1;
+                held += u32::from((low..=high).contains(&truth.gives_within(h, 1)));
+            }
+        }
+    }
+    // 40 intervals of 90 %: fewer than 30 would happen once in ten thousand times.
+    assert!(asked >= 36 && held * 40 >= 30 * asked, "{held} of {asked}");
 }
