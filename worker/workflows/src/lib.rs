@@ -12,6 +12,7 @@
 mod catalogue;
 mod document;
 mod files;
+mod imports;
 mod money;
 mod number;
 mod problem;
