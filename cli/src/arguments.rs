@@ -11,6 +11,7 @@ use crate::configuration::Settings;
 
 const AFTER: &str = "\
 Try it:      zerogate demo
+One input:   zerogate run grant_timeline --example
 At home:     zerogate dev           then  zerogate submit grant_timeline --input plan.json --wait
 Production:  zerogate coordinator   and   zerogate worker   with ZEROGATE_AMQP_URL and ZEROGATE_REDIS_URL
 
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Coordinator(Settings),
     /// Run a worker on RabbitMQ and Redis
     Worker(Settings),
+    /// Run one workflow here, without a fleet, and print what it found
+    Run(Run),
     #[command(flatten)]
     Client(ClientCommand),
 }
@@ -102,9 +105,8 @@ pub(crate) struct Submit {
     /// The workflow type; then --input holds its input. Without it, --input holds whole submissions:
     /// an object, an array, {"tasks": [...]}, or one a line
     pub(crate) workflow_type: Option<String>,
-    /// The file to read; - is standard input
-    #[arg(long, short, default_value = "-", value_name = "FILE")]
-    pub(crate) input: PathBuf,
+    #[command(flatten)]
+    pub(crate) input: Given,
     /// critical, high, medium or low
     #[arg(long, requires = "workflow_type")]
     pub(crate) priority: Option<String>,
@@ -128,6 +130,45 @@ pub(crate) struct Submit {
     pub(crate) wait: bool,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+/// The input of a workflow that is run or submitted: JSON, single members, files.
+#[derive(Debug, Args)]
+pub(crate) struct Given {
+    /// The file to read; - is standard input [default: standard input, unless --file, --param or --example are given]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+    /// A file for the input, at its usual place or at FIELD (such as workbook, or source.data); may be repeated
+    #[arg(long, value_name = "[FIELD=]PATH", requires = "workflow_type")]
+    pub(crate) file: Vec<String>,
+    /// A member of the input, such as header=2 or source.kind=mbox; the value is JSON or a text; may be repeated
+    #[arg(long, value_name = "FIELD=VALUE", requires = "workflow_type")]
+    pub(crate) param: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The workflow type
+    pub(crate) workflow_type: String,
+    #[command(flatten)]
+    pub(crate) input: Given,
+    /// Run the type's own example
+    #[arg(long, conflicts_with = "input")]
+    pub(crate) example: bool,
+    /// How to print the result
+    #[arg(long, short, value_enum, default_value_t = Print::Summary)]
+    pub(crate) output: Print,
+    /// Where to write files that the run makes; without it they are only named
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Print {
+    /// For people: a few sentences and a small table
+    Summary,
+    /// For machines: the whole result
+    Json,
 }
 
 #[derive(Debug, Args)]

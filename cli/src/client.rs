@@ -54,7 +54,7 @@ fn show(output: Output, answer: &Value, render: fn(&Value) -> String) -> anyhow:
 }
 
 fn submit(api: &Api, submit: &Submit) -> anyhow::Result<ExitCode> {
-    let request = submission::read(submit)?;
+    let request = submission::read(submit, api)?;
     let answer = api.post_idempotent(
         &request.path,
         &request.body,

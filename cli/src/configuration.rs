@@ -33,7 +33,7 @@ pub(crate) struct Settings {
     /// Serve HTTP here [default: 127.0.0.1:8080; a worker serves none]
     #[arg(long, env = "ZEROGATE_LISTEN", value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
-    /// Where the embedded store lives [default: ./zerogate-data]
+    /// Where the embedded store lives, and runs keep files while they go on [default: ./zerogate-data]
     #[arg(long, env = "ZEROGATE_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// RabbitMQ, such as amqp://user:password@host:5672/vhost (amqps:// for TLS)
@@ -52,6 +52,9 @@ pub(crate) struct Settings {
         hide_env_values = true
     )]
     redis_url: Option<String>,
+    /// Where files and large payloads lie: file:///folder or s3://bucket/prefix, the same for all roles [default: blobs/ in the data directory]
+    #[arg(long, env = "ZEROGATE_BLOB_URL", value_name = "URL")]
+    blob_url: Option<String>,
     /// Kind of the task queues on RabbitMQ: classic or quorum [default: classic]
     #[arg(long, env = "ZEROGATE_QUEUE_TYPE", value_name = "KIND")]
     queue_type: Option<String>,
@@ -73,6 +76,9 @@ pub(crate) struct Settings {
     /// How long finished tasks are kept [default: 604800000, a week]
     #[arg(long, env = "ZEROGATE_RETENTION_MS", value_name = "MS")]
     retention_ms: Option<u64>,
+    /// How long a file is kept that no task refers to [default: 86400000, a day]
+    #[arg(long, env = "ZEROGATE_FILE_RETENTION_MS", value_name = "MS")]
+    file_retention_ms: Option<u64>,
     /// How long running work may go on after SIGTERM [default: 10000]
     #[arg(long, env = "ZEROGATE_DRAIN_MS", value_name = "MS")]
     drain_ms: Option<u64>,
@@ -107,6 +113,7 @@ pub(crate) struct Services {
 pub(crate) struct Configuration {
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) data_dir: PathBuf,
+    pub(crate) blob_url: Option<String>,
     amqp_url: Option<String>,
     redis_url: Option<String>,
     queue_type: QueueType,
@@ -116,6 +123,7 @@ pub(crate) struct Configuration {
     pub(crate) renew: Duration,
     pub(crate) republish: Duration,
     pub(crate) retention: Duration,
+    pub(crate) file_retention: Duration,
     pub(crate) drain: Duration,
     pub(crate) bundle: Duration,
     pub(crate) log_format: LogFormat,
@@ -173,6 +181,7 @@ impl Settings {
             data_dir: self.data_dir.or(file.data_dir),
             amqp_url: self.amqp_url.or(file.amqp_url),
             redis_url: self.redis_url.or(file.redis_url),
+            blob_url: self.blob_url.or(file.blob_url),
             queue_type: self.queue_type.or(file.queue_type),
             concurrency: self.concurrency.or(file.concurrency),
             worker_name: self.worker_name.or(file.worker_name),
@@ -180,6 +189,7 @@ impl Settings {
             renew_ms: self.renew_ms.or(file.renew_ms),
             republish_ms: self.republish_ms.or(file.republish_ms),
             retention_ms: self.retention_ms.or(file.retention_ms),
+            file_retention_ms: self.file_retention_ms.or(file.file_retention_ms),
             drain_ms: self.drain_ms.or(file.drain_ms),
             bundle_ms: self.bundle_ms.or(file.bundle_ms),
             log_format: self.log_format.or(file.log_format),
@@ -216,6 +226,7 @@ impl Settings {
                 .unwrap_or_else(|| PathBuf::from("zerogate-data")),
             amqp_url: self.amqp_url,
             redis_url: self.redis_url,
+            blob_url: self.blob_url,
             queue_type,
             concurrency: self.concurrency.unwrap_or(10),
             worker_name: self.worker_name,
@@ -223,6 +234,7 @@ impl Settings {
             renew: millis(self.renew_ms, 5_000),
             republish: millis(self.republish_ms, 15_000),
             retention: millis(self.retention_ms, 7 * 24 * 3_600_000),
+            file_retention: millis(self.file_retention_ms, 24 * 3_600_000),
             drain: millis(self.drain_ms, 10_000),
             bundle: millis(self.bundle_ms, 20),
             log_format: log_format.unwrap_or_else(|error| {
@@ -283,6 +295,12 @@ impl Configuration {
         }
         if self.republish < Duration::from_millis(100) {
             problems.push("republish-ms: must be at least 100".into());
+        }
+        if self.file_retention < Duration::from_mins(1) {
+            problems.push(
+                "file-retention-ms: must be at least 60000, so that a file outlives the moment between its upload and its use"
+                    .into(),
+            );
         }
         if self.bundle > Duration::from_secs(1) {
             problems

@@ -3,8 +3,8 @@
 //! Read in this order. [`arguments`] is what a person can type;
 //! [`configuration`] joins flags, environment and file; [`roles`] builds the
 //! long-running ones out of store, broker, coordinator and worker; [`client`]
-//! holds the commands that talk to a running coordinator; [`demo`] is both in
-//! one process.
+//! holds the commands that talk to a running coordinator; [`local`] runs one
+//! input without any of them; [`demo`] is roles and client in one process.
 //!
 //! Deliberately absent: any decision about tasks. This crate connects and
 //! prints.
@@ -14,7 +14,11 @@ mod configuration;
 
 mod roles;
 
+mod input;
+
 mod client;
+mod local;
+
 mod demo;
 mod exit;
 
@@ -25,6 +29,8 @@ use clap::Parser;
 use arguments::{Command, Program};
 
 fn main() -> ExitCode {
+    // `zerogate zerogate-isolated`, hidden: a child process of a worker, for runs that parse foreign bytes.
+    worker::isolation::serve_if_asked();
     let program = Program::parse();
     match run(program) {
         Ok(code) => code,
@@ -38,6 +44,7 @@ fn run(program: Program) -> anyhow::Result<ExitCode> {
         Command::Demo(demo) => demo::run(demo),
         Command::Coordinator(settings) => roles::coordinator::run(&settings.resolve()?),
         Command::Worker(settings) => roles::worker::run(&settings.resolve()?),
+        Command::Run(run) => local::run(&run),
         Command::Client(command) => client::run(&command),
     }
 }

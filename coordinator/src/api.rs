@@ -8,7 +8,7 @@
 //! decided in `submit`, what is possible in the store.
 //!
 //! Deliberately absent until their issues: credentials (see
-//! [`frame::tenant_of`]), quotas, events, files.
+//! [`frame::tenant_of`]), quotas, events.
 
 mod frame;
 mod problem;
@@ -16,6 +16,7 @@ mod problem;
 mod body;
 mod query;
 
+mod files;
 mod intake;
 mod submission;
 
@@ -43,6 +44,8 @@ use crate::app::App;
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .merge(workflows())
+        .route("/api/files", post(files::upload))
+        .route("/api/files/{file_id}", get(files::download))
         .route("/api/workers", get(system::workers))
         .route("/api/workers/{worker_id}", get(system::worker))
         .route("/metrics", get(probes::metrics_text))

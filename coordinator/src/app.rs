@@ -11,7 +11,9 @@ use std::{
     },
 };
 
-use shared::{broker::Broker, clock::Clock, lifecycle::Tasks, store::Store};
+use shared::{
+    blobs::Blobs, broker::Broker, clock::Clock, lifecycle::Tasks, model::Nonce, store::Store,
+};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +24,9 @@ use crate::{dispatch::Unrecorded, fleet::FleetView, options::Options, watchers::
 pub(crate) struct App {
     pub(crate) options: Options,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) blobs: Arc<dyn Blobs>,
+    /// This process's draw for the mark of the fleet's blob store.
+    pub(crate) mark: Nonce,
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fleet: FleetView,

@@ -14,6 +14,7 @@
 //!             4 dispatch   dispatch/   ◀──────── 9 resolve
 //!
 //!  at every step that can be lost: upkeep (sweep, re-publication)
+//!  beside the steps: files (api/files), and collect (blobs that nobody needs)
 //! ```
 //!
 //! Replicas are stateless and may be any number: what one of them knows
@@ -38,8 +39,10 @@ mod submit;
 mod dispatch;
 mod upkeep;
 
+mod collect;
+
 mod news;
 mod watchers;
 
 pub use options::{Options, Render};
-pub use service::{Coordinator, Error, Handle};
+pub use service::{Coordinator, Error, Handle, Seams};

@@ -54,6 +54,15 @@ pub struct Options {
     pub window_cap: u32,
     /// The largest body of a request, in bytes.
     pub body_limit: usize,
+    /// The largest file, in bytes.
+    pub file_limit: usize,
+    /// How long a file is kept that no task refers to.
+    pub file_retention: Duration,
+    /// How often blobs that nobody needs are looked for.
+    pub collect_every: Duration,
+    /// Blobs younger than this are left alone: what needs them may be about to
+    /// be recorded.
+    pub blob_age: Duration,
     /// Where `/metrics` comes from.
     pub metrics: Render,
 }
@@ -76,6 +85,10 @@ impl Options {
             window_target: Duration::from_secs(1),
             window_cap: 4096,
             body_limit: 32 * 1024 * 1024,
+            file_limit: 64 * 1024 * 1024,
+            file_retention: Duration::from_hours(24),
+            collect_every: Duration::from_mins(10),
+            blob_age: Duration::from_hours(1),
             metrics: Render::new(String::new),
         }
     }

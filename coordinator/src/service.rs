@@ -6,13 +6,21 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::serve::ListenerExt;
-use shared::{broker::Broker, clock::Clock, lifecycle::Tasks, store::Store};
+use shared::{
+    blobs::{Blobs, mark},
+    broker::Broker,
+    clock::Clock,
+    lifecycle::Tasks,
+    model::Nonce,
+    store::Store,
+};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 use crate::{
     api,
     app::{App, Bells, KeysInFlight, Vitals},
+    collect,
     dispatch::{self, Unrecorded},
     fleet::FleetView,
     news,
@@ -34,19 +42,26 @@ pub enum Error {
     },
 }
 
+/// What a coordinator stands on.
+#[derive(Clone, Debug)]
+pub struct Seams {
+    /// The state of the fleet.
+    pub store: Arc<dyn Store>,
+    /// Where files are.
+    pub blobs: Arc<dyn Blobs>,
+    /// Where slips go.
+    pub broker: Arc<dyn Broker>,
+    /// Labels the coordinator's own news, and tells the age of blobs.
+    pub clock: Arc<dyn Clock>,
+}
+
 /// The role.
 #[derive(Debug)]
 pub struct Coordinator;
 
 impl Coordinator {
     /// Starts a coordinator whose loops live in `tasks`; it ends with them.
-    pub async fn start(
-        options: Options,
-        store: Arc<dyn Store>,
-        broker: Arc<dyn Broker>,
-        clock: Arc<dyn Clock>,
-        tasks: &Tasks,
-    ) -> Result<Handle, Error> {
+    pub async fn start(options: Options, seams: Seams, tasks: &Tasks) -> Result<Handle, Error> {
         let address = options.listen;
         let failed = |cause| Error::Listen { address, cause };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
@@ -54,9 +69,11 @@ impl Coordinator {
         let app = Arc::new(App {
             fleet: FleetView::new(&options),
             options,
-            store,
-            broker,
-            clock,
+            store: seams.store,
+            blobs: seams.blobs,
+            mark: Nonce::draw(&mut rand::rng()),
+            broker: seams.broker,
+            clock: seams.clock,
             watchers: Watchers::default(),
             bells: Bells::default(),
             unrecorded: Unrecorded::default(),
@@ -73,6 +90,10 @@ impl Coordinator {
             app.vitals.store_answered(true);
         }
         spawn_loops(&app, tasks);
+        let checking = Arc::clone(&app);
+        tasks.spawn_until_stop("blob-check", async move {
+            mark::check(&*checking.store, &*checking.blobs, checking.mark).await;
+        });
         tasks.spawn("http", serve(listener, Arc::clone(&app)));
         info!(address = %bound, version = app.options.version, "listening");
         Ok(Handle {
@@ -91,6 +112,7 @@ fn spawn_loops(app: &Arc<App>, tasks: &Tasks) {
         Box::pin(async move { app.fleet.keep(&app).await })
     });
     keep("news", |app| Box::pin(news::listen(app)));
+    keep("collect", |app| Box::pin(collect::run(app)));
     keep("dispatch", |app| Box::pin(dispatch::run(app)));
     keep("upkeep", |app| Box::pin(upkeep::run(app)));
     keep("broker-epochs", |app| Box::pin(upkeep::watch_epochs(app)));

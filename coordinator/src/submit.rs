@@ -23,7 +23,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use shared::{
     model::{
-        Json, Stamp, TaskId, TaskSpec, TenantId,
+        FileId, Json, Stamp, TaskId, TaskSpec, TenantId, file,
         plan::{self, FlawKind, Plan, Planned, TooLarge},
     },
     store::verbs::NewTask,
@@ -54,6 +54,8 @@ pub(crate) struct Item {
     pub(crate) id: TaskId,
     /// Everything wrong with it, by pointers within its document.
     pub(crate) findings: Vec<Finding>,
+    /// The files its input refers to, with the places.
+    files: Vec<(String, FileId)>,
     /// Whether all of the findings are consequences of another item's.
     pub(crate) only_consequences: bool,
     wish: Option<Wish>,
@@ -93,6 +95,10 @@ pub(crate) fn judge(
     for document in documents {
         let id = TaskId::mint(shard_of(&around.tenant), around.now, &mut rng);
         let draft = Draft::read(document, catalogue, around.refs);
+        let mut files = file::references(&draft.input);
+        for (at, _) in &mut files {
+            at.insert_str(0, draft.input_at);
+        }
         drafts.push(plan::Draft {
             id,
             name: draft.name.clone(),
@@ -105,6 +111,7 @@ pub(crate) fn judge(
             name: draft.name,
             id,
             findings: draft.findings,
+            files,
             only_consequences: false,
             wish: draft.wish,
         });
@@ -149,8 +156,11 @@ impl Judged {
         let tasks = self.plan.tasks.iter();
         tasks
             .filter_map(|planned| {
-                let wish = self.items[planned.index].wish.as_ref()?;
-                Some(new_task(planned, wish, around))
+                let item = &self.items[planned.index];
+                let files: BTreeSet<FileId> = item.files.iter().map(|(_, id)| *id).collect();
+                let mut task = new_task(planned, item.wish.as_ref()?, around);
+                task.files = files.into_iter().collect();
+                Some(task)
             })
             .collect()
     }
@@ -176,6 +186,33 @@ impl Judged {
                 format!("there is no task {}", earlier.id),
             ));
         }
+        self.refuse(&refused);
+    }
+
+    /// The files that any item refers to, without repeats.
+    pub(crate) fn files(&self) -> BTreeSet<FileId> {
+        let files = self.items.iter().flat_map(|item| &item.files);
+        files.map(|(_, id)| *id).collect()
+    }
+
+    /// Rejects every item that refers to a file which does not exist, and what
+    /// depends on it.
+    pub(crate) fn refuse_missing_files(&mut self, missing: &BTreeSet<FileId>) {
+        let mut refused = BTreeSet::new();
+        for (index, item) in self.items.iter_mut().enumerate() {
+            for (at, id) in item.files.iter().filter(|(_, id)| missing.contains(id)) {
+                refused.insert(index);
+                let detail = format!(
+                    "there is no file {id}; upload it with POST /api/files (unused files expire)"
+                );
+                item.findings.push(Finding::new(at.clone(), detail));
+            }
+        }
+        self.refuse(&refused);
+    }
+
+    /// Takes refused items and what depends on them out of the plan.
+    fn refuse(&mut self, refused: &BTreeSet<usize>) {
         let suffering = self
             .plan
             .drop_with_dependents(|index| refused.contains(&index));
@@ -205,6 +242,7 @@ fn new_task(planned: &Planned, wish: &Wish, around: &Around) -> NewTask {
             traceparent: around.traceparent.clone(),
         },
         input: Json::from_value(&planned.input),
+        files: Vec::new(),
     }
 }
 

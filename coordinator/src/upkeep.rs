@@ -129,6 +129,7 @@ async fn in_time<T, E>(answer: impl Future<Output = Result<T, E>>) -> Option<T> 
 fn tell(swept: &Swept) {
     let lost = u64::from(swept.leases_lapsed) + u64::from(swept.workers_lost);
     counter!("zerogate_leases_lapsed_total").increment(lost);
+    counter!("zerogate_files_expired_total").increment(swept.files_expired.into());
     if swept.outage {
         warn!("leases could not be renewed for a while; all are extended once");
     }

@@ -10,6 +10,7 @@ pub mod stamp;
 pub mod state;
 
 pub mod error;
+pub mod file;
 pub mod retry;
 pub mod task;
 
@@ -18,6 +19,7 @@ pub mod reference;
 pub mod waiting;
 
 pub use error::{ErrorCode, TaskError};
+pub use file::FileId;
 pub use id::{AttemptToken, Nonce, TaskId, TenantId, TypeName, WorkerId};
 pub use priority::{Priority, Route};
 pub use retry::RetryPolicy;

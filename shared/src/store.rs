@@ -4,13 +4,17 @@
 //! every verb may be asked again after a lost answer. Two backends implement
 //! it: [`redis`] for production, [`sqlite`] for one process; one conformance
 //! suite (in the `tests` package) runs on both, against a pure reference.
+//! [`large`] stands before a backend that should not hold large texts.
 //!
 //! Invariant: the store's clock decides about time. No verb takes a present
 //! time; durations and future times are arguments.
 
+pub mod files;
 pub mod query;
 pub mod signal;
 pub mod verbs;
+
+pub mod large;
 
 pub mod redis;
 pub mod sqlite;
@@ -19,14 +23,15 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::model::{TaskId, TaskView, TenantId};
+use crate::model::{FileId, Nonce, TaskId, TaskView, TenantId};
 
+use files::{FilePut, FileRecord, NewFile, Payloads};
 use query::{Counts, Page, TaskQuery, TypeInfo, WorkerView};
 use signal::Signals;
 use verbs::{
-    Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply, ModeAsked,
-    ModeState, PublishedSlip, Release, Renew, Renewal, Requeue, Retry, RetryOutcome, Submission,
-    Submitted, Sweep, Swept, Take, Taken,
+    Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply, Granted,
+    ModeAsked, ModeState, PublishedSlip, Release, Renew, Renewal, Report, Requeue, Retry,
+    RetryOutcome, Submission, Submitted, Sweep, Swept, Take, Taken,
 };
 
 /// Why a verb has no answer.
@@ -79,6 +84,19 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Step 7. Claims tasks under fresh tokens; checks everything. Outcomes
     /// stand in the order of the tickets.
     async fn claim(&self, claim: Claim) -> Result<ClaimReply>;
+
+    /// Brings texts that lie elsewhere (see [`large`]) into a grant, before it
+    /// runs: apart from `claim`, so that one large input delays nobody else. A
+    /// text that is lost keeps its mark.
+    async fn recall(&self, granted: Box<Granted>) -> Result<Box<Granted>> {
+        Ok(granted)
+    }
+
+    /// Puts a large result where it belongs, before `finish`: apart from it,
+    /// so that one large result delays nobody else.
+    async fn deposit(&self, report: Report) -> Result<Report> {
+        Ok(report)
+    }
 
     /// Extends leases and records progress. Answers stand in order.
     async fn renew(&self, renew: Renew) -> Result<Vec<Renewal>>;
@@ -136,6 +154,28 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// The tenant's queue in numbers.
     async fn counts(&self, tenant: &TenantId) -> Result<Counts>;
+
+    /// Records a file whose bytes are in the blob store. Asked again with the
+    /// same key it answers alike.
+    async fn put_file(&self, file: NewFile) -> Result<FilePut>;
+
+    /// The tenant's files with these ids, in order.
+    async fn files(&self, tenant: &TenantId, ids: &[FileId]) -> Result<Vec<Option<FileRecord>>>;
+
+    /// One file of this tenant, or `None`.
+    async fn file(&self, tenant: &TenantId, id: FileId) -> Result<Option<FileRecord>> {
+        Ok(self.files(tenant, &[id]).await?.pop().flatten())
+    }
+
+    /// Which of these keys are those of the tenant's files, in order.
+    async fn keys_held(&self, tenant: &TenantId, keys: &[String]) -> Result<Vec<bool>>;
+
+    /// Which blobs these tasks of the tenant need, in order; `None` for tasks
+    /// that are gone.
+    async fn payloads(&self, tenant: &TenantId, ids: &[TaskId]) -> Result<Vec<Option<Payloads>>>;
+
+    /// The mark of the fleet's blob store: the first one that was ever drawn.
+    async fn blob_mark(&self, drawn: Nonce) -> Result<Nonce>;
 
     /// Whether the store answers; for health.
     async fn ping(&self) -> Result<()>;

@@ -90,6 +90,20 @@ const CALL_SECONDS: &[f64] = &[
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 10.0,
 ];
 
+/// Peaks of runs in child processes: 8 MiB (an idle one) to 4 GiB.
+const CHILD_BYTES: &[f64] = &[
+    8_388_608.0,
+    16_777_216.0,
+    33_554_432.0,
+    67_108_864.0,
+    134_217_728.0,
+    268_435_456.0,
+    536_870_912.0,
+    1_073_741_824.0,
+    2_147_483_648.0,
+    4_294_967_296.0,
+];
+
 impl Metrics {
     /// Starts to collect what the process records.
     pub fn install() -> Result<Self, Error> {
@@ -97,6 +111,14 @@ impl Metrics {
             |error: metrics_exporter_prometheus::BuildError| Error::Twice(error.to_string());
         let handle = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Prefix("zerogate_task_".into()), TASK_SECONDS)
+            .and_then(|builder| {
+                let peaks = Matcher::Full("zerogate_child_peak_bytes".into());
+                builder.set_buckets_for_metric(peaks, CHILD_BYTES)
+            })
+            .and_then(|builder| {
+                let times = Matcher::Full("zerogate_child_cpu_seconds".into());
+                builder.set_buckets_for_metric(times, TASK_SECONDS)
+            })
             .and_then(|builder| builder.set_buckets(CALL_SECONDS))
             .and_then(PrometheusBuilder::install_recorder)
             .map_err(twice)?;
@@ -127,6 +149,16 @@ fn describe() {
         "zerogate_task_run_seconds",
         Unit::Seconds,
         "From claim to the end of the run."
+    );
+    describe_histogram!(
+        "zerogate_child_peak_bytes",
+        Unit::Bytes,
+        "Highest memory of a run in a child process."
+    );
+    describe_histogram!(
+        "zerogate_child_cpu_seconds",
+        Unit::Seconds,
+        "Processor time of a run in a child process."
     );
     describe_gauge!("zerogate_tasks", "Tasks now, by state.");
     describe_counter!(

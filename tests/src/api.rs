@@ -21,8 +21,10 @@ pub struct Reply {
     pub status: u16,
     /// The body as JSON; null where it is not JSON.
     pub body: Value,
-    /// The body as text.
+    /// The body as text; what is not UTF-8 is replaced.
     pub text: String,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
     headers: Vec<(String, String)>,
 }
 
@@ -306,16 +308,18 @@ fn read(mut answer: Response<ureq::Body>) -> Result<Reply> {
             (name.as_str().to_owned(), value)
         })
         .collect();
-    let text = answer
+    let bytes = answer
         .body_mut()
         .with_config()
         .limit(256 << 20)
-        .read_to_string()
+        .read_to_vec()
         .context("read the body")?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     Ok(Reply {
         status: answer.status().as_u16(),
         body: serde_json::from_str(&text).unwrap_or_default(),
         text,
+        bytes,
         headers,
     })
 }

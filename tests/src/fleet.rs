@@ -308,6 +308,12 @@ impl Fleet {
         Process::start(&name, command, &folder.join(format!("{name}.log")))
     }
 
+    /// Where its files are; the data directory of all its processes is `data` in it.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.path()
+    }
+
     fn path(&self) -> PathBuf {
         let folder = self.folder.as_ref();
         folder.map_or_else(PathBuf::new, |folder| folder.path().to_owned())

@@ -143,6 +143,7 @@ fn nobody_there_wrong_usage_and_help() -> Result<()> {
         "demo",
         "coordinator",
         "worker",
+        "run",
         "submit",
         "status",
         "watch",

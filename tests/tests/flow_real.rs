@@ -243,6 +243,9 @@ fn a_teams_own_worker_joins_the_fleet() -> Result<()> {
         command.args(["--amqp-url", &fleet.amqp()?]);
         command.args(["--redis-url", &fleet.redis()?.url(), "--concurrency", "2"]);
         let folder = tempfile::tempdir()?;
+        let blobs = fleet.folder().join("data/blobs");
+        command.arg("--blob-url");
+        command.arg(format!("file://{}", blobs.display()));
         let mut own = Process::start("own_worker", command, &folder.path().join("log"))?;
         wait::until("the new type to be announced", SOON, || {
             let dry = api.post("/api/workflows/submit?dry_run=true", &count)?;

@@ -3,21 +3,27 @@
 //!
 //! ```text
 //! cargo run -p zerogate-worker --example own_worker -- \
-//!     --amqp-url amqp://guest:guest@localhost:5672 --redis-url redis://localhost:6379 --concurrency 4
+//!     --amqp-url amqp://guest:guest@localhost:5672 --redis-url redis://localhost:6379 --concurrency 4 \
+//!     --blob-url file:///srv/zerogate/blobs
 //! ```
+//!
+//! The blob url is the fleet's: files and large inputs and results lie there.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use shared::{
+    blobs::{Blobs, objects::Objects},
     broker::{Broker, rabbit, rabbit::RabbitBroker},
     clock::SystemClock,
     lifecycle::Tasks,
-    store::{query::TypeInfo, redis, redis::RedisStore},
+    store::{large::LargePayloads, query::TypeInfo, redis, redis::RedisStore},
 };
 use tokio::signal::unix::{SignalKind, signal};
-use zerogate_worker::{Handler, HandlerError, Options, Registry, Run, Seams, Worker, describe};
+use zerogate_worker::{
+    Handler, HandlerError, Options, Registry, Run, Seams, Worker, describe, isolation,
+};
 
 /// Counts the words of `{"text": "..."}`.
 struct WordCount;
@@ -43,16 +49,25 @@ impl Handler for WordCount {
     }
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
+fn main() -> anyhow::Result<ExitCode> {
+    // Types that parse foreign bytes run in child processes of this program.
+    isolation::serve_if_asked();
+    tokio::runtime::Runtime::new()?.block_on(work())
+}
+
+async fn work() -> anyhow::Result<ExitCode> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .init();
     let arguments = Arguments::read()?;
     let tasks = Tasks::new();
     let broker = RabbitBroker::connect(rabbit::Options::new(arguments.amqp_url), &tasks)?;
+    let folder = Path::new("zerogate-data/blobs");
+    let blobs = Objects::open(arguments.blob_url.as_deref(), folder)?;
+    let store = RedisStore::connect(redis::Options::new(arguments.redis_url)).await?;
     let seams = Seams {
-        store: RedisStore::connect(redis::Options::new(arguments.redis_url)).await?,
+        store: LargePayloads::over(store, Arc::clone(&blobs) as Arc<dyn Blobs>),
+        blobs,
         broker: Arc::clone(&broker) as Arc<dyn Broker>,
         clock: Arc::new(SystemClock),
     };
@@ -77,12 +92,14 @@ async fn main() -> anyhow::Result<ExitCode> {
 struct Arguments {
     amqp_url: String,
     redis_url: String,
+    blob_url: Option<String>,
     concurrency: u32,
 }
 
 impl Arguments {
     fn read() -> anyhow::Result<Self> {
-        let (mut amqp_url, mut redis_url, mut concurrency) = (None, None, 10);
+        let (mut amqp_url, mut redis_url, mut blob_url) = (None, None, None);
+        let mut concurrency = 10;
         let mut words = std::env::args().skip(1);
         while let Some(flag) = words.next() {
             let value = words.next();
@@ -90,13 +107,17 @@ impl Arguments {
             match flag.as_str() {
                 "--amqp-url" => amqp_url = Some(value),
                 "--redis-url" => redis_url = Some(value),
+                "--blob-url" => blob_url = Some(value),
                 "--concurrency" => concurrency = value.parse().context("--concurrency")?,
-                _ => bail!("{flag} is unknown: use --amqp-url, --redis-url and --concurrency"),
+                _ => bail!(
+                    "{flag} is unknown: use --amqp-url, --redis-url, --blob-url, --concurrency"
+                ),
             }
         }
         Ok(Self {
             amqp_url: amqp_url.context("--amqp-url is missing")?,
             redis_url: redis_url.context("--redis-url is missing")?,
+            blob_url,
             concurrency,
         })
     }

@@ -1,20 +1,116 @@
 //! The workflow types that come with the program, as handlers.
 //!
-//! Invariant: the work runs on threads of its own; what it may see of the
-//! worker is a stop request and a place for progress.
+//! Invariant: the work runs on threads of its own, or, for types that parse
+//! foreign bytes, in child processes; what it may see of the worker is a stop
+//! request, a place for progress and the files of its input.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    fmt::Debug,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use serde_json::Value;
-use shared::store::query::TypeInfo;
-use workflows::WorkflowType;
+use shared::{
+    model::{FileId, file},
+    store::query::TypeInfo,
+};
+use workflows::{Bounds, WorkflowType};
 
-use crate::handler::{Handler, HandlerError, Problem, Run, describe};
+use crate::{
+    handler::{Control, Handler, HandlerError, Problem, Run, describe},
+    isolation::{self, Job, Pool, Watch},
+    workroom::{JobFolder, MadeFile, Workroom},
+};
 
 /// One handler for each type of the catalogue.
 pub fn handlers() -> impl Iterator<Item = impl Handler> {
     workflows::catalogue().iter().map(Builtin)
+}
+
+/// The type of that name, `diagnostic.child` included: for runs without a
+/// fleet.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static WorkflowType> {
+    let probe = &isolation::probe::KIND;
+    workflows::find(name).or_else(|| (name == probe.name).then_some(probe))
+}
+
+/// The diagnostic type that misbehaves in a child process; the table of what
+/// it does stands in `isolation/probe.rs`.
+pub(crate) fn probe() -> impl Handler {
+    Builtin(&isolation::probe::KIND)
+}
+
+/// Brings the files of one run: bound to its tenant.
+#[async_trait]
+pub trait Courier: Debug + Send + Sync {
+    /// Writes the file of this id to a new file at `to`, checked by length
+    /// and hash. `at` is where the input names it.
+    async fn fetch(&self, at: &str, id: FileId, to: &Path) -> Result<(), HandlerError>;
+
+    /// Takes the files that the run made, before its result is reported. They
+    /// are gone when this returns.
+    async fn deliver(&self, made: &[MadeFile]) -> Result<(), HandlerError>;
+}
+
+/// What built-in types have beside what every handler has.
+#[derive(Clone, Debug)]
+pub(crate) struct Means {
+    pool: Pool,
+    pub(crate) workroom: Workroom,
+    /// Of the run's tenant; without it an input's files cannot be reached.
+    pub(crate) courier: Option<Arc<dyn Courier>>,
+    /// The tenant's secret by which people are named in results.
+    pub(crate) contact_key: [u8; 32],
+}
+
+impl Means {
+    pub(crate) fn new(pool: Pool, workroom: Workroom) -> Self {
+        Self {
+            pool,
+            workroom,
+            courier: None,
+            contact_key: [0; 32],
+        }
+    }
+
+    /// Fetches the files that an input names into a folder.
+    async fn fetch(
+        &self,
+        input: &Value,
+        folder: &JobFolder,
+    ) -> Result<BTreeMap<String, PathBuf>, HandlerError> {
+        let mut fetched = BTreeMap::new();
+        for (at, id) in file::references(input) {
+            let name = id.to_string();
+            if fetched.contains_key(&name) {
+                continue;
+            }
+            let path = folder.path().join(format!("in-{}", fetched.len()));
+            self.courier()?.fetch(&at, id, &path).await?;
+            fetched.insert(name, path);
+        }
+        Ok(fetched)
+    }
+
+    async fn deliver(&self, made: &[MadeFile]) -> Result<(), HandlerError> {
+        if made.is_empty() {
+            return Ok(());
+        }
+        self.courier()?.deliver(made).await
+    }
+
+    /// Who brings files.
+    pub(crate) fn courier(&self) -> Result<&dyn Courier, HandlerError> {
+        self.courier
+            .as_deref()
+            .ok_or_else(|| HandlerError::internal("this run cannot reach files"))
+    }
 }
 
 struct Builtin(&'static WorkflowType);
@@ -35,43 +131,115 @@ impl Handler for Builtin {
             .build()
     }
 
-    async fn run(&self, run: Run) -> Result<Value, HandlerError> {
-        let work = self.0.run;
+    async fn run(&self, mut run: Run) -> Result<Value, HandlerError> {
         let control = run.control();
-        let input = run.input;
-        control
-            .blocking(move |control| {
-                let surroundings = workflows::Run {
-                    stop: &|| control.cancelled(),
-                    progress: &|fraction, doing| control.progress(fraction, doing),
-                    // Switched by the feature `advanced_analytics`, once the
-                    // worker has features.
-                    advanced: true,
-                    files: &workflows::NoFiles,
-                    contact_key: &[0; 32],
-                };
-                work(&input, &surroundings).map_err(error)
-            })
-            .await
+        let input = std::mem::take(&mut run.input);
+        match (self.0.isolated, run.means.take()) {
+            (None, _) => inside(self.0, input, control).await,
+            (Some(bounds), Some(means)) => outside(self.0, bounds, input, (control, means)).await,
+            (Some(_), None) => Err(HandlerError::internal("this run has no child processes")),
+        }
     }
 }
 
-fn error(error: workflows::Error) -> HandlerError {
-    match error {
-        workflows::Error::InvalidInput(problems) => {
-            let problems: Vec<_> = problems
-                .into_iter()
-                .map(|problem| Problem {
-                    pointer: problem.pointer,
-                    detail: problem.detail,
-                })
-                .collect();
-            HandlerError::invalid_inputs(&problems)
+/// On a thread of this process.
+async fn inside(
+    kind: &'static WorkflowType,
+    input: Value,
+    control: Control,
+) -> Result<Value, HandlerError> {
+    control
+        .blocking(move |control| {
+            let surroundings = workflows::Run {
+                stop: &|| control.cancelled(),
+                progress: &|fraction, doing| control.progress(fraction, doing),
+                // Switched by the feature `advanced_analytics`, once the
+                // worker has features.
+                advanced: true,
+                files: &workflows::NoFiles,
+                contact_key: &[0; 32],
+            };
+            (kind.run)(&input, &surroundings).map_err(HandlerError::from)
+        })
+        .await
+}
+
+/// In a child process. The folder goes with the last of its two users: this
+/// future, which may be dropped at any wait, and the thread.
+async fn outside(
+    kind: &'static WorkflowType,
+    bounds: Bounds,
+    input: Value,
+    (control, means): (Control, Means),
+) -> Result<Value, HandlerError> {
+    let none = |error: io::Error| {
+        HandlerError::internal(format!("no folder for the run: {}", error.kind()))
+    };
+    let folder = means.workroom.folder().map_err(none)?;
+    let inputs = means.fetch(&input, &folder).await?;
+    let job = Job {
+        workflow_type: kind.name,
+        bounds,
+        input,
+        advanced: true,
+        contact_key: means.contact_key,
+        inputs,
+        folder: Some(folder.subfolder("made").map_err(none)?),
+    };
+    let pool = means.pool.clone();
+    let (outcome, _folder) = control
+        .blocking(move |control| {
+            let outcome = pool.run(&job, control);
+            if let Some(usage) = outcome.usage {
+                control.used(usage);
+            }
+            Ok((outcome, folder))
+        })
+        .await?;
+    let result = outcome.result?;
+    means.deliver(&outcome.made).await?;
+    Ok(result)
+}
+
+impl Watch for Control {
+    fn cancelled(&self) -> bool {
+        Self::cancelled(self)
+    }
+
+    fn progress(&self, fraction: f64, doing: &str) {
+        Self::progress(self, fraction, doing);
+    }
+}
+
+impl From<workflows::Error> for HandlerError {
+    fn from(error: workflows::Error) -> Self {
+        match error {
+            workflows::Error::InvalidInput(problems) => {
+                let problems: Vec<_> = problems
+                    .into_iter()
+                    .map(|problem| Problem {
+                        pointer: problem.pointer,
+                        detail: problem.detail,
+                    })
+                    .collect();
+                Self::invalid_inputs(&problems)
+            }
+            limit @ workflows::Error::LimitExceeded { .. } => {
+                Self::limit_exceeded(limit.to_string())
+            }
+            workflows::Error::Stopped => Self::stopped(),
+            workflows::Error::Internal(detail) => Self::internal(detail),
         }
-        limit @ workflows::Error::LimitExceeded { .. } => {
-            HandlerError::limit_exceeded(limit.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_runs_in_the_worker_is_trusted_and_what_is_isolated_has_bounds() {
+        for kind in workflows::catalogue() {
+            let foreign = matches!(kind.name, "excel_processing" | "email_analysis");
+            assert_eq!(kind.isolated.is_some(), foreign, "{}", kind.name);
         }
-        workflows::Error::Stopped => HandlerError::stopped(),
-        workflows::Error::Internal(detail) => HandlerError::internal(detail),
     }
 }

@@ -10,7 +10,7 @@ use shared::{
     store::query::Slots,
 };
 
-use crate::gate::Shortage;
+use crate::{gate::Shortage, isolation::Usage};
 
 /// Handles that were looked up once, because a lookup per task is dear.
 pub(crate) struct Figures {
@@ -26,6 +26,9 @@ struct OfType {
     cancelled: Counter,
     wait_seconds: Histogram,
     run_seconds: Histogram,
+    /// Of runs in child processes.
+    child_peak_bytes: Histogram,
+    child_cpu_seconds: Histogram,
 }
 
 impl OfType {
@@ -43,6 +46,8 @@ impl OfType {
             cancelled: finished("cancelled"),
             wait_seconds: histogram!("zerogate_task_wait_seconds", "workflow_type" => name.to_string()),
             run_seconds: histogram!("zerogate_task_run_seconds", "workflow_type" => name.to_string()),
+            child_peak_bytes: histogram!("zerogate_child_peak_bytes", "workflow_type" => name.to_string()),
+            child_cpu_seconds: histogram!("zerogate_child_cpu_seconds", "workflow_type" => name.to_string()),
         }
     }
 }
@@ -78,6 +83,15 @@ impl Figures {
             TaskState::Failed => figures.failed.increment(1),
             TaskState::Cancelled => figures.cancelled.increment(1),
             _ => self.retries.increment(1),
+        }
+    }
+
+    /// A run in a child process cost so much.
+    #[expect(clippy::cast_precision_loss, reason = "a peak is far below 2^53 bytes")]
+    pub(crate) fn used(&self, name: &TypeName, usage: Usage) {
+        if let Some(figures) = self.types.get(name) {
+            figures.child_peak_bytes.record(usage.peak_bytes as f64);
+            figures.child_cpu_seconds.record(usage.cpu);
         }
     }
 

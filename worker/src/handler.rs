@@ -101,6 +101,11 @@ impl HandlerError {
         Self::internal("the run stopped before its end")
     }
 
+    /// An error of the worker's own finding.
+    pub(crate) fn of(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self::new(code, message.into())
+    }
+
     /// The reason, from the closed set.
     #[must_use]
     pub fn code(&self) -> ErrorCode {

@@ -11,7 +11,11 @@ use shared::{
     model::WorkerId,
     store::{
         Store,
-        verbs::{Claim, ClaimTicket, Claimed, Finish, Finished, Outcome, Release, Report, RunRef},
+        large::LARGE,
+        verbs::{
+            Claim, ClaimTicket, Claimed, Finish, Finished, Granted, Outcome, Release, Report,
+            RunRef,
+        },
     },
 };
 use tokio::time::{Instant, sleep};
@@ -99,8 +103,32 @@ impl Ledger {
 
     /// Commits these reports; `None` only if the store refuses to serve.
     pub(crate) async fn finish(&self, reports: Vec<Report>) -> Option<Vec<Finished>> {
+        let reports = self.deposit(reports).await?;
         let bytes = reports.iter().map(weight).sum();
         insist("finish", None, || self.reports.call(reports.clone(), bytes)).await
+    }
+
+    /// Brings the large texts of a grant here; `None` only if the store refuses
+    /// to serve.
+    pub(crate) async fn recall(&self, granted: &Granted) -> Option<Box<Granted>> {
+        insist("recall", None, || async {
+            Ok(self.store.recall(Box::new(granted.clone())).await?)
+        })
+        .await
+    }
+
+    /// Puts large results where they belong, each apart from everybody's
+    /// reports.
+    async fn deposit(&self, mut reports: Vec<Report>) -> Option<Vec<Report>> {
+        for report in &mut reports {
+            if weight(report) > LARGE {
+                *report = insist("deposit", None, || async {
+                    Ok(self.store.deposit(report.clone()).await?)
+                })
+                .await?;
+            }
+        }
+        Some(reports)
     }
 
     /// Gives these runs back; which of them held still. `None` only if the

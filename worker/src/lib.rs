@@ -21,8 +21,10 @@
 //! Steps 6, 7 and 8 happen here. Read in this order: [`handler`] is what a
 //! team implements; [`gate`] decides whether anything may start; `fetch` turns
 //! permits into slips; `execute` turns slips into reports; `ledger` carries
-//! claims and reports to the store; `leases` keeps what runs alive; `service`
-//! starts and drains it all.
+//! claims and reports to the store; `leases` keeps what runs alive; `files`
+//! brings what they read and takes what they make; `service` starts and drains
+//! it all. [`isolation`] runs what parses foreign bytes in
+//! child processes, with files in a [`workroom`].
 //!
 //! Invariant: a worker owns nothing that it cannot run now. It takes no
 //! message without a permit, runs nothing without a lease, and reports only
@@ -43,6 +45,8 @@ mod batch;
 mod leases;
 mod ledger;
 
+mod files;
+
 mod conditions;
 mod figures;
 mod heartbeat;
@@ -52,6 +56,9 @@ mod http;
 pub mod options;
 pub mod service;
 
+pub mod isolation;
+pub mod workroom;
+
 pub mod builtin;
 pub mod diagnostic;
 
@@ -59,3 +66,4 @@ pub use handler::{Control, Handler, HandlerError, Problem, Run, describe};
 pub use options::Options;
 pub use registry::Registry;
 pub use service::{DrainReport, Handle, Seams, Worker};
+pub use workflows::{FileLink, Sink};

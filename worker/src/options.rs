@@ -3,7 +3,9 @@
 //! Invariant: plain data; reading flags, files and the environment is the
 //! composition root's business.
 
-use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use crate::isolation;
 
 /// The settings of a worker.
 #[derive(Clone, Debug)]
@@ -43,6 +45,14 @@ pub struct Options {
     /// So many runs may go on after they were given up; with one more the
     /// worker drains and asks its supervisor for a fresh process.
     pub abandoned_max: usize,
+    /// Where runs keep files while they go on; `None` takes a folder of this
+    /// worker's own among the system's temporary files.
+    pub work_dir: Option<PathBuf>,
+    /// How long a file that a run made is kept when no task refers to it.
+    pub file_retention: Duration,
+    /// How runs of types that parse foreign bytes get their child processes;
+    /// as many may wait for work as there are slots.
+    pub isolation: isolation::Options,
     /// Where to serve `/livez`, `/readyz` and `/metrics`; nowhere by default,
     /// so that many workers fit on one host.
     pub listen: Option<SocketAddr>,
@@ -66,6 +76,9 @@ impl Default for Options {
             bundle_patience: Duration::from_millis(100),
             report_patience: Duration::from_millis(20),
             abandoned_max: 4,
+            work_dir: None,
+            file_retention: Duration::from_hours(24),
+            isolation: isolation::Options::default(),
             listen: None,
             metrics: None,
         }

@@ -41,7 +41,9 @@ impl Registry {
     /// Adds the diagnostic types, for smoke, load and fault tests.
     #[must_use]
     pub fn with_diagnostics(self) -> Self {
-        diagnostic::handlers().fold(self, Self::with)
+        diagnostic::handlers()
+            .fold(self, Self::with)
+            .with(builtin::probe())
     }
 
     /// Adds a handler; one of the same type is replaced.

@@ -19,10 +19,11 @@ use std::{
 use futures_util::FutureExt;
 use rand::Rng;
 use shared::{
+    blobs::{Blobs, mark},
     broker::Broker,
     clock::Clock,
     lifecycle::{Tasks, panic_text},
-    model::WorkerId,
+    model::{Nonce, WorkerId},
     store::Store,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::sleep};
@@ -30,15 +31,20 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::{
+    builtin::Means,
     conditions::Conditions,
     fetch::{self, Board},
     figures::Figures,
+    files::Depot,
     gate::{FixedGate, Gate},
-    heartbeat, http, leases,
+    heartbeat, http,
+    isolation::{self, Pool},
+    leases,
     leases::Leases,
     ledger::{Ledger, Listeners},
     options::Options,
     registry::Registry,
+    workroom::{self, Workroom},
 };
 
 pub use drain::DrainReport;
@@ -48,6 +54,8 @@ pub use drain::DrainReport;
 pub struct Seams {
     /// The state of the fleet.
     pub store: Arc<dyn Store>,
+    /// Where files are.
+    pub blobs: Arc<dyn Blobs>,
     /// Where slips come from.
     pub broker: Arc<dyn Broker>,
     /// Labels the worker's own news; decides nothing about tasks.
@@ -60,6 +68,12 @@ pub enum Error {
     /// Its own port is taken or not allowed.
     #[error("cannot listen on {0}: {1}; choose another address")]
     Listen(SocketAddr, io::Error),
+    /// Its runs cannot keep files.
+    #[error(transparent)]
+    Workroom(#[from] workroom::Error),
+    /// It cannot have child processes.
+    #[error("no thread for child processes: {0}; allow this worker more threads")]
+    Children(io::Error),
     /// It could do nothing.
     #[error("the worker has no handler; register at least one workflow type")]
     NoHandler,
@@ -89,7 +103,7 @@ impl Worker {
             None => None,
         };
         let listening = listener.as_ref().and_then(|l| l.local_addr().ok());
-        let core = Arc::new(Core::new(options, registry, &seams, tasks));
+        let core = Arc::new(Core::new(options, registry, &seams, tasks)?);
         info!(
             worker = %core.id,
             slots = core.gate.most(),
@@ -97,6 +111,11 @@ impl Worker {
             "the worker starts"
         );
         let started_at = seams.clock.now();
+        let Seams { store, blobs, .. } = seams;
+        tasks.spawn_until_stop("blob-check", async move {
+            let drawn = Nonce::draw(&mut rand::rng());
+            mark::check(&*store, &*blobs, drawn).await;
+        });
         let loops = start_loops(&core, tasks, listener, started_at);
         let flows = (0..core.gate.most()).map(|_| {
             core.keep_up(tasks, "flow", &core.over, |core| async move {
@@ -175,6 +194,10 @@ pub(crate) struct Core {
     pub(crate) leases: Arc<Leases>,
     pub(crate) figures: Figures,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Children and files for runs.
+    pub(crate) means: Means,
+    /// Where the files of runs come from and go.
+    pub(crate) depot: Depot,
     /// Nothing new starts.
     pub(crate) draining: CancellationToken,
     /// The drain's grace is over: give back, do not wait.
@@ -188,11 +211,17 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    fn new(options: Options, registry: Registry, seams: &Seams, tasks: &Tasks) -> Self {
+    fn new(
+        options: Options,
+        registry: Registry,
+        seams: &Seams,
+        tasks: &Tasks,
+    ) -> Result<Self, Error> {
         let host = options.host.clone();
         let host = host.or_else(|| sysinfo::System::host_name().ok());
         let host = host.unwrap_or_else(|| "worker".to_owned());
         let id = boot_id(&host);
+        let means = means(&options, &id)?;
         let draining = CancellationToken::new();
         let board = Arc::new(Board::new(registry.routes(), options.low_first_every));
         let conditions = Arc::new(Conditions::new(draining.clone()));
@@ -201,7 +230,13 @@ impl Core {
             conditions: Arc::clone(&conditions),
         };
         let store = Arc::clone(&seams.store);
-        Self {
+        let depot = Depot {
+            store: Arc::clone(&store),
+            blobs: Arc::clone(&seams.blobs),
+            clock: Arc::clone(&seams.clock),
+            keep: options.file_retention,
+        };
+        Ok(Self {
             ledger: Ledger::start(tasks, Arc::clone(&store), &id, options.lease, listeners),
             gate: Arc::new(FixedGate::new(options.concurrency)),
             figures: Figures::new(&registry.names()),
@@ -221,7 +256,9 @@ impl Core {
             abandoned: Arc::default(),
             exhausted: AtomicBool::new(false),
             given_back: AtomicUsize::new(0),
-        }
+            means,
+            depot,
+        })
     }
 
     /// A run was left behind with threads that go on. Too many of those, and
@@ -319,6 +356,20 @@ fn start_loops(
         }));
     }
     loops
+}
+
+/// What built-in types run with.
+fn means(options: &Options, id: &WorkerId) -> Result<Means, Error> {
+    let workroom = match &options.work_dir {
+        Some(base) => Workroom::open(base, id.as_str()),
+        None => Workroom::temporary(id.as_str()),
+    }?;
+    let isolation = isolation::Options {
+        idle_max: usize::try_from(options.concurrency).unwrap_or(usize::MAX),
+        ..options.isolation.clone()
+    };
+    let pool = Pool::new(isolation).map_err(Error::Children)?;
+    Ok(Means::new(pool, workroom))
 }
 
 /// `<host>-<pid>-<epoch>`: unique to this boot, because leases and late

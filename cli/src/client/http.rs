@@ -3,7 +3,7 @@
 //! Invariant: a refusal (4xx, a stopped fleet) and a failure (other 5xx, no
 //! answer) are different exit codes; every problem that the answer lists is shown.
 
-use std::time::Duration;
+use std::{fs::File, path::Path, time::Duration};
 
 use serde_json::Value;
 use ureq::{
@@ -69,6 +69,22 @@ impl Api {
             request = request.header("Idempotency-Key", key);
         }
         self.read(request.send_json(body))
+    }
+
+    /// POST of a file's bytes, read piece by piece; the answer names its id.
+    pub(crate) fn upload(&self, path: &Path) -> Answer {
+        let file =
+            File::open(path).map_err(|error| usage(format!("{}: {error}", path.display())))?;
+        let mut request = self
+            .agent
+            .post(format!("{}/api/files", self.base))
+            .header("Content-Type", "application/octet-stream");
+        // A name that no header can hold is not worth a failure: it is only shown.
+        let name = path.file_name().and_then(|name| name.to_str());
+        if let Some(name) = name.filter(|name| name.bytes().all(|b| (b' '..0x7f).contains(&b))) {
+            request = request.header("X-Filename", name);
+        }
+        self.read(request.send(file))
     }
 
     fn read(&self, answer: Result<Response<ureq::Body>, ureq::Error>) -> Answer {

@@ -1,16 +1,16 @@
 //! What `zerogate submit` reads and sends.
 
-use std::{
-    fs,
-    io::{IsTerminal, Read},
-    path::Path,
-};
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use crate::{arguments::Submit, exit::Failure};
+use crate::{
+    arguments::Submit,
+    exit::Failure,
+    input::{self, name_of, text_of},
+};
 
-use super::usage;
+use super::{http::Api, usage};
 
 /// A request that is ready to be sent.
 #[derive(Debug)]
@@ -24,18 +24,18 @@ pub(crate) struct Request {
 const ONE: &str = "/api/workflows/submit";
 const MANY: &str = "/api/workflows/submit/bulk";
 
-/// Reads the input and builds the request that the arguments describe.
-pub(crate) fn read(submit: &Submit) -> Result<Request, Failure> {
+/// Reads the input, uploads its files and builds the request that the arguments describe.
+pub(crate) fn read(submit: &Submit, api: &Api) -> Result<Request, Failure> {
     let dry_run = if submit.dry_run { "?dry_run=true" } else { "" };
     if let Some(workflow_type) = &submit.workflow_type {
-        let body = one(submit, workflow_type)?;
+        let body = one(submit, workflow_type, api)?;
         return Ok(Request {
             path: format!("{ONE}{dry_run}"),
             body,
         });
     }
-    let name = name_of(&submit.input);
-    let mut parsed = parse_many(&text_of(&submit.input)?, &name)?;
+    let path = submit.input.input.as_deref().unwrap_or(Path::new("-"));
+    let mut parsed = parse_many(&text_of(path)?, &name_of(path))?;
     if let [only] = &mut parsed[..]
         && only.get("tasks").is_none()
     {
@@ -76,16 +76,14 @@ pub(crate) fn rejected(answer: &Value) -> u64 {
     answer.get("rejected").and_then(Value::as_u64).unwrap_or(0)
 }
 
-fn one(submit: &Submit, workflow_type: &str) -> Result<Value, Failure> {
-    let name = name_of(&submit.input);
-    let typed_at_a_terminal = name == "standard input" && std::io::stdin().is_terminal();
-    let text = if typed_at_a_terminal {
-        "{}".to_owned()
-    } else {
-        text_of(&submit.input)?
-    };
-    let input: Value = serde_json::from_str(if text.trim().is_empty() { "{}" } else { &text })
-        .map_err(|error| usage(format!("{name} is not JSON: {error}")))?;
+fn one(submit: &Submit, workflow_type: &str, api: &Api) -> Result<Value, Failure> {
+    let drafted = input::read(&submit.input, workflow_type, None)?;
+    let mut input = drafted.value;
+    for (place, path) in drafted.files {
+        let stored = api.upload(&path)?;
+        let id = stored["file_id"].as_str().unwrap_or_default();
+        input::put(&mut input, &place, json!({"file": id}))?;
+    }
     let mut body = Map::new();
     body.insert("workflow_type".into(), workflow_type.into());
     body.insert("input".into(), input);
@@ -126,25 +124,6 @@ fn parse_many(text: &str, name: &str) -> Result<Vec<Value>, Failure> {
         )));
     }
     Ok(parsed)
-}
-
-fn name_of(path: &Path) -> String {
-    if path.as_os_str() == "-" {
-        "standard input".into()
-    } else {
-        path.display().to_string()
-    }
-}
-
-fn text_of(path: &Path) -> Result<String, Failure> {
-    let mut text = String::new();
-    let read = if path.as_os_str() == "-" {
-        std::io::stdin().lock().read_to_string(&mut text).map(drop)
-    } else {
-        fs::read_to_string(path).map(|content| text = content)
-    };
-    read.map_err(|error| usage(format!("{}: {error}", name_of(path))))?;
-    Ok(text)
 }
 
 #[cfg(test)]

@@ -3,11 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use shared::{
+    blobs::{self, Blobs, objects::Objects},
     broker::{Broker, local::LocalBroker, rabbit, rabbit::RabbitBroker},
     clock::{Clock, SystemClock},
     fault,
     lifecycle::Tasks,
-    store::{self, Store, redis, redis::RedisStore, sqlite, sqlite::SqliteStore},
+    store::{
+        self, Store, large::LargePayloads, redis, redis::RedisStore, sqlite, sqlite::SqliteStore,
+    },
     telemetry::{self, Metrics},
 };
 use tracing::{info, warn};
@@ -21,6 +24,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Ground {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) blobs: Arc<dyn Blobs>,
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tasks: Tasks,
@@ -40,6 +44,14 @@ fn telemetry(configuration: &Configuration) -> anyhow::Result<Metrics> {
     Ok(Metrics::install()?)
 }
 
+/// Where large bytes lie: what is configured, or a folder in the data
+/// directory.
+fn blob_store(configuration: &Configuration) -> Result<Arc<Objects>, Failure> {
+    let folder = configuration.data_dir.join("blobs");
+    Objects::open(configuration.blob_url.as_deref(), &folder)
+        .map_err(|error: blobs::Error| Failure::new(UNAVAILABLE, error.to_string()))
+}
+
 /// The embedded parts: SQLite in the data directory, a broker in this process.
 pub(crate) fn embedded(configuration: &Configuration) -> anyhow::Result<Ground> {
     let metrics = telemetry(configuration)?;
@@ -51,6 +63,7 @@ pub(crate) fn embedded(configuration: &Configuration) -> anyhow::Result<Ground> 
     let store = SqliteStore::open(options).map_err(|error| unsuitable(&error))?;
     Ok(Ground {
         store,
+        blobs: blob_store(configuration)?,
         broker: LocalBroker::new(),
         clock,
         tasks: Tasks::new(),
@@ -65,6 +78,7 @@ pub(crate) async fn services(configuration: &Configuration) -> anyhow::Result<Gr
     let services = configuration.services()?;
     let metrics = telemetry(configuration)?;
     let lines = Tasks::new();
+    let blobs = blob_store(configuration)?;
     let store = patiently(&redis::Options::new(&services.redis_url)).await?;
     let options = rabbit::Options {
         queue_type: services.queue_type,
@@ -75,8 +89,10 @@ pub(crate) async fn services(configuration: &Configuration) -> anyhow::Result<Gr
     };
     let broker = RabbitBroker::connect(options, &lines)
         .map_err(|error| Failure::new(UNAVAILABLE, error.to_string()))?;
+    let large: Arc<dyn Blobs> = blobs.clone();
     Ok(Ground {
-        store,
+        store: LargePayloads::over(store, large),
+        blobs,
         broker,
         clock: Arc::new(SystemClock),
         tasks: Tasks::new(),

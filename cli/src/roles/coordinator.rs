@@ -4,7 +4,7 @@
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use coordinator::{Coordinator, Handle, Options, Render};
+use coordinator::{Coordinator, Handle, Options, Render, Seams};
 
 use crate::configuration::Configuration;
 
@@ -43,20 +43,19 @@ pub(crate) async fn start(
         renew: configuration.renew,
         republish_after: configuration.republish,
         retention: configuration.retention,
+        file_retention: configuration.file_retention,
         bundle_target: configuration.bundle,
         metrics: Render::new(move || metrics.render()),
         ..Options::new(listen)
     };
-    let (store, broker) = (Arc::clone(&ground.store), Arc::clone(&ground.broker));
-    Coordinator::start(
-        options,
-        store,
-        broker,
-        Arc::clone(&ground.clock),
-        &ground.tasks,
-    )
-    .await
-    .with_context(|| format!("{listen}"))
+    let seams = Seams {
+        store: Arc::clone(&ground.store),
+        blobs: Arc::clone(&ground.blobs),
+        broker: Arc::clone(&ground.broker),
+        clock: Arc::clone(&ground.clock),
+    };
+    let started = Coordinator::start(options, seams, &ground.tasks).await;
+    started.with_context(|| format!("{listen}"))
 }
 
 /// Stops every loop, waits for open requests, and closes the broker.

@@ -40,12 +40,15 @@ pub(crate) async fn start(
         lease: configuration.lease,
         renew: configuration.renew,
         drain_grace: configuration.drain,
+        file_retention: configuration.file_retention,
+        work_dir: Some(configuration.data_dir.join("work")),
         listen,
         metrics: Some(MetricsText::new(move || metrics.render())),
         ..Options::default()
     };
     let seams = Seams {
         store: Arc::clone(&ground.store),
+        blobs: Arc::clone(&ground.blobs),
         broker: Arc::clone(&ground.broker),
         clock: Arc::clone(&ground.clock),
     };

@@ -170,7 +170,7 @@ async fn whole(
 
 /// Reads a body that will be refused, within reason, because many clients look
 /// for the answer only after they have sent everything.
-async fn drain(chunks: &mut BodyDataStream, limit: usize) {
+pub(super) async fn drain(chunks: &mut BodyDataStream, limit: usize) {
     let mut rest = limit.saturating_mul(2);
     while let Some(Ok(chunk)) = chunks.next().await {
         rest = rest.saturating_sub(chunk.len());

@@ -31,8 +31,8 @@ const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// A key is a name, not a document.
 const MAX_KEY: usize = 255;
-/// Rounds of "the store does not know these parents, go on without them".
-/// Each needs a task that was removed in that moment.
+/// Rounds of "the store does not know these parents (or files), go on without
+/// them". Each needs a task or a file that was removed in that moment.
 const ROUNDS: usize = 5;
 /// Parents that are looked up for a request that is refused anyway, or only
 /// tried.
@@ -175,11 +175,18 @@ pub(crate) async fn store(
                     return Err(Problem::invalid(findings(judged, "")));
                 }
             }
+            Submitted::UnknownFiles(unknown) => {
+                let missing = unknown.into_iter().map(|(_, file)| file).collect();
+                judged.refuse_missing_files(&missing);
+                if atomic {
+                    return Err(Problem::invalid(findings(judged, "")));
+                }
+            }
         }
     }
     Err(Problem::new(
         Code::StoreUnavailable,
-        "parents of these tasks are being removed right now; send the request again",
+        "parents or files of these tasks are being removed right now; send the request again",
     ))
 }
 
@@ -202,7 +209,7 @@ pub(crate) fn findings(judged: &Judged, items_at: &str) -> Vec<Finding> {
         .collect()
 }
 
-/// Rejects items whose parents do not exist, as the store would: for requests
+/// Rejects items whose parents or files do not exist, as the store would: for requests
 /// that do not reach it, so that their problems are reported whole.
 pub(crate) async fn probe_parents(
     app: &App,
@@ -216,6 +223,19 @@ pub(crate) async fn probe_parents(
         }
     }
     judged.refuse_missing(&missing);
+    probe_files(app, judged, around).await
+}
+
+/// The same for files that do not exist.
+async fn probe_files(app: &App, judged: &mut Judged, around: &Around) -> Result<(), Problem> {
+    let asked: Vec<_> = judged.files().into_iter().take(MOST_PROBES).collect();
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let found = app.store.files(&around.tenant, &asked).await?;
+    let missing = asked.into_iter().zip(found);
+    let missing = missing.filter_map(|(id, found)| found.is_none().then_some(id));
+    judged.refuse_missing_files(&missing.collect());
     Ok(())
 }
 

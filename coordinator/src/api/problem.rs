@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use shared::store;
+use shared::{blobs, store};
 
 use crate::submit::Finding;
 
@@ -35,6 +35,7 @@ pub(crate) enum Code {
     Stopped,
     StoreUnavailable,
     StoreFull,
+    BlobsUnavailable,
 }
 
 impl Code {
@@ -89,13 +90,18 @@ impl Code {
                 "The store does not answer",
             ),
             Self::StoreFull => ("store_full", S::SERVICE_UNAVAILABLE, "The store is full"),
+            Self::BlobsUnavailable => (
+                "blobs_unavailable",
+                S::SERVICE_UNAVAILABLE,
+                "The blob store does not answer",
+            ),
         }
     }
 
     const fn retry_after(self) -> Option<&'static str> {
         match self {
             Self::Stopped => Some("10"),
-            Self::StoreUnavailable => Some("2"),
+            Self::StoreUnavailable | Self::BlobsUnavailable => Some("2"),
             Self::StoreFull => Some("30"),
             Self::KeyInFlight => Some("1"),
             _ => None,
@@ -145,6 +151,11 @@ impl Problem {
             detail,
             errors,
         }
+    }
+
+    /// Whether it is of this kind.
+    pub(crate) fn is(&self, code: Code) -> bool {
+        self.code == code
     }
 
     /// With the places of the problem.
@@ -210,6 +221,25 @@ impl IntoResponse for Problem {
         let mut response = self.code.parts().1.into_response();
         response.extensions_mut().insert(Arc::new(self));
         response
+    }
+}
+
+impl From<blobs::Error> for Problem {
+    fn from(error: blobs::Error) -> Self {
+        tracing::warn!(%error, "the blob store gave no answer to a request");
+        Self::new(
+            Code::BlobsUnavailable,
+            "the blob store did not answer; send the request again",
+        )
+    }
+}
+
+impl From<blobs::Trouble> for Problem {
+    fn from(trouble: blobs::Trouble) -> Self {
+        match trouble {
+            blobs::Trouble::Blobs(error) => error.into(),
+            blobs::Trouble::Store(error) => error.into(),
+        }
     }
 }
 

@@ -93,13 +93,7 @@ fn applied(wait: Duration) -> Option<HeaderValue> {
 fn answer(body: Vec<u8>, headers: &HeaderMap) -> Response {
     let digest = Sha256::digest(&body);
     let tag = format!("\"{}\"", crate::submit::hex(&digest[..16]));
-    let known = headers
-        .get_all(header::IF_NONE_MATCH)
-        .into_iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|one| one.trim().trim_start_matches("W/"))
-        .any(|one| one == tag || one == "*");
+    let known = knows(headers, &tag);
     let headers = [
         (header::ETAG, tag.as_str()),
         (header::CACHE_CONTROL, "no-cache"),
@@ -109,6 +103,17 @@ fn answer(body: Vec<u8>, headers: &HeaderMap) -> Response {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     (headers, body).into_response()
+}
+
+/// Whether the client has what this tag stands for.
+pub(super) fn knows(headers: &HeaderMap, tag: &str) -> bool {
+    headers
+        .get_all(header::IF_NONE_MATCH)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|one| one.trim().trim_start_matches("W/"))
+        .any(|one| one == tag || one == "*")
 }
 
 #[cfg(test)]

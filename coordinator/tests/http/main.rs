@@ -11,6 +11,7 @@
 )]
 
 mod contract;
+mod files;
 mod stage;
 
 use serde_json::{Value, json};

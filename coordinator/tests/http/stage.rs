@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use shared::{
+    blobs::objects::Objects,
     broker::{Broker, Delivery, local::LocalBroker},
     clock::SystemClock,
     lifecycle::Tasks,
@@ -17,7 +18,7 @@ use shared::{
     },
 };
 use tempfile::TempDir;
-use zerogate_coordinator::{Coordinator, Handle, Options, Render};
+use zerogate_coordinator::{Coordinator, Handle, Options, Render, Seams};
 
 /// Far longer than anything here takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,7 +29,7 @@ pub(crate) struct Stage {
     store: Arc<SqliteStore>,
     broker: Arc<LocalBroker>,
     tasks: Tasks,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 #[derive(Clone)]
@@ -42,6 +43,7 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) body: Value,
     pub(crate) raw: String,
+    pub(crate) bytes: Vec<u8>,
     headers: Vec<(String, String)>,
 }
 
@@ -107,9 +109,14 @@ impl Stage {
             ..Options::new("127.0.0.1:0".parse().unwrap())
         };
         change(&mut options);
-        let handle = Coordinator::start(options, store.clone(), broker.clone(), clock, &tasks)
-            .await
-            .unwrap();
+        let blobs = Objects::in_folder(&dir.path().join("blobs")).unwrap();
+        let seams = Seams {
+            store: store.clone(),
+            blobs,
+            broker: broker.clone(),
+            clock,
+        };
+        let handle = Coordinator::start(options, seams, &tasks).await.unwrap();
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(PATIENCE * 2))
@@ -122,12 +129,41 @@ impl Stage {
             store,
             broker,
             tasks,
-            _dir: dir,
+            dir,
         }
     }
 
     pub(crate) fn address(&self) -> std::net::SocketAddr {
         self.handle.local_addr()
+    }
+
+    /// The embedded store.
+    pub(crate) fn store(&self) -> &SqliteStore {
+        &self.store
+    }
+
+    /// The folder of the blobs.
+    pub(crate) fn folder(&self) -> std::path::PathBuf {
+        self.dir.path().join("blobs")
+    }
+
+    /// Every file in the folder of the blobs but the mark, hidden ones
+    /// included.
+    pub(crate) fn blobs(&self) -> Vec<std::path::PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.folder()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                match entry.file_type() {
+                    Ok(kind) if kind.is_dir() && entry.file_name() != "_fleet" => {
+                        folders.push(entry.path());
+                    }
+                    Ok(kind) if kind.is_file() => found.push(entry.path()),
+                    _ => {}
+                }
+            }
+        }
+        found
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -232,8 +268,10 @@ impl Stage {
             let task = ticket.task;
             let report = Report {
                 run: RunRef { task, token },
+                tenant: granted.spec.tenant.clone(),
                 outcome,
                 ran_for: Duration::from_millis(1),
+                files: Vec::new(),
             };
             let reports = vec![report];
             self.store.finish(Finish { reports }).await.unwrap();
@@ -298,6 +336,7 @@ impl Client {
                     status: 0,
                     body: Value::Null,
                     raw: error.to_string(),
+                    bytes: Vec::new(),
                     headers: Vec::new(),
                 };
             }
@@ -308,11 +347,14 @@ impl Client {
             .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
             .collect();
         let status = response.status().as_u16();
-        let raw = response.body_mut().read_to_string().unwrap();
+        let body = response.body_mut().with_config().limit(1 << 30);
+        let bytes = body.read_to_vec().unwrap();
+        let raw = String::from_utf8_lossy(&bytes).into_owned();
         Reply {
             status,
             body: serde_json::from_str(&raw).unwrap_or_default(),
             raw,
+            bytes,
             headers,
         }
     }

@@ -20,6 +20,13 @@ pub struct BadId {
     rule: &'static str,
 }
 
+impl BadId {
+    pub(super) fn new(what: &'static str, text: &str, rule: &'static str) -> Self {
+        let text = text.chars().take(64).collect();
+        Self { what, text, rule }
+    }
+}
+
 /// Names one task for ever: a UUID of version 7 (sorts by the millisecond of
 /// its making) whose low byte of `rand_a` is the shard of the store that
 /// holds it.

@@ -9,6 +9,7 @@
 //!         a:<id>            ended attempts          leases due expires final  by time
 //!         list:<tenant>     by acceptance           count:<tenant>            pending, running, ended
 //!         idem:<tenant>:<k> replies, 24 h           minute:<m>:<tenant>       histograms, 8 min
+//!         f:<tenant>:<hash> record of a file        fr:<id>  fk:<tenant>  fx  files of a task; keys; unused
 //!         workers types     by time, with hashes    mode runtime turn sweep seq takes nonce:<n>
 //! ```
 //!
@@ -37,6 +38,7 @@ mod dispatch;
 mod run;
 
 mod control;
+mod files;
 mod upkeep;
 
 mod fleet;
@@ -50,10 +52,11 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::model::{TaskId, TaskView, TenantId, WorkerId};
+use crate::model::{FileId, Nonce, TaskId, TaskView, TenantId, WorkerId};
 
 use super::{
     Result, Store,
+    files::{FilePut, FileRecord, NewFile, Payloads},
     query::{Counts, Page, TaskQuery, TypeInfo, WorkerView},
     signal::Signals,
     verbs::{
@@ -204,6 +207,26 @@ impl Store for RedisStore {
 
     async fn counts(&self, tenant: &TenantId) -> Result<Counts> {
         query::counts(&self.link, tenant).await
+    }
+
+    async fn put_file(&self, file: NewFile) -> Result<FilePut> {
+        files::put(&self.link, file).await
+    }
+
+    async fn files(&self, tenant: &TenantId, ids: &[FileId]) -> Result<Vec<Option<FileRecord>>> {
+        files::look(&self.link, tenant, ids).await
+    }
+
+    async fn keys_held(&self, tenant: &TenantId, keys: &[String]) -> Result<Vec<bool>> {
+        files::held(&self.link, tenant, keys).await
+    }
+
+    async fn payloads(&self, tenant: &TenantId, ids: &[TaskId]) -> Result<Vec<Option<Payloads>>> {
+        files::payloads(&self.link, tenant, ids).await
+    }
+
+    async fn blob_mark(&self, drawn: Nonce) -> Result<Nonce> {
+        files::mark(&self.link, drawn).await
     }
 
     async fn ping(&self) -> Result<()> {

@@ -9,7 +9,7 @@
 //! and [`tally`] are what is in it and beside it in memory; [`core`] owns them
 //! and holds the one way in which a state changes. The verbs follow the nine
 //! steps: [`submit`], [`dispatch`] (with [`rotation`]), [`run`], [`report`],
-//! [`resolve`]; then [`control`], [`upkeep`], [`fleet`], [`query`] (with
+//! [`resolve`]; then [`control`], [`files`], [`upkeep`], [`fleet`], [`query`] (with
 //! [`pace`]) and [`signals`].
 //!
 //! Invariant: whatever was answered is on the disk; after a crash nothing is
@@ -43,6 +43,8 @@ mod resolve;
 
 mod control;
 
+mod files;
+
 mod upkeep;
 
 mod fleet;
@@ -66,12 +68,13 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::{
     clock::Clock,
-    model::{TaskId, TaskView, TenantId, WorkerId},
+    model::{FileId, Nonce, TaskId, TaskView, TenantId, WorkerId},
 };
 
 use self::core::Core;
 use super::{
     Error, Result, Store,
+    files::{FilePut, FileRecord, NewFile, Payloads},
     query::{Counts, Page, TaskQuery, TypeInfo, WorkerView},
     signal::{Signal, Signals},
     verbs::{
@@ -318,6 +321,31 @@ impl Store for SqliteStore {
     async fn counts(&self, tenant: &TenantId) -> Result<Counts> {
         let tenant = tenant.clone();
         self.write(move |core| query::counts(core, &tenant)).await
+    }
+
+    async fn put_file(&self, file: NewFile) -> Result<FilePut> {
+        self.write(move |core| files::put(core, file)).await
+    }
+
+    async fn files(&self, tenant: &TenantId, ids: &[FileId]) -> Result<Vec<Option<FileRecord>>> {
+        let (tenant, ids) = (tenant.clone(), ids.to_vec());
+        self.read(move |db| files::look(db, &tenant, &ids)).await
+    }
+
+    async fn keys_held(&self, tenant: &TenantId, keys: &[String]) -> Result<Vec<bool>> {
+        let (tenant, keys) = (tenant.clone(), keys.to_vec());
+        self.read(move |db| files::held(db, &tenant, &keys)).await
+    }
+
+    async fn payloads(&self, tenant: &TenantId, ids: &[TaskId]) -> Result<Vec<Option<Payloads>>> {
+        let (tenant, ids) = (tenant.clone(), ids.to_vec());
+        self.read(move |db| files::payloads(db, &tenant, &ids))
+            .await
+    }
+
+    async fn blob_mark(&self, drawn: Nonce) -> Result<Nonce> {
+        self.write(move |core| facts::blob_mark(&core.db, drawn))
+            .await
     }
 
     async fn ping(&self) -> Result<()> {

@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AttemptToken, Json, Nonce, Progress, Route, Stamp, TaskError, TaskId, TaskSpec, TaskState,
-    TenantId, TypeName, WorkerId,
+    AttemptToken, FileId, Json, Nonce, Progress, Route, Stamp, TaskError, TaskId, TaskSpec,
+    TaskState, TenantId, TypeName, WorkerId,
 };
 
 use super::query::WorkerState;
@@ -22,6 +22,8 @@ pub struct NewTask {
     pub spec: TaskSpec,
     /// The handler's input, references by task id.
     pub input: Json,
+    /// The files that the input refers to, without repeats.
+    pub files: Vec<FileId>,
 }
 
 /// A request that may be repeated under the same key.
@@ -59,6 +61,10 @@ pub enum Submitted {
     /// These tasks name parents that are unknown to this tenant: pairs of the
     /// task's place in the submission and the parent. Nothing stored.
     UnknownParents(Vec<(usize, TaskId)>),
+    /// These tasks refer to files that are unknown to this tenant: pairs of
+    /// the task's place in the submission and the file. Nothing stored. Told
+    /// only where all parents are known.
+    UnknownFiles(Vec<(usize, FileId)>),
     /// The fleet is stopped. Nothing stored.
     Stopped,
 }
@@ -248,10 +254,15 @@ pub enum Outcome {
 pub struct Report {
     /// Which run.
     pub run: RunRef,
+    /// Whose task it is.
+    pub tenant: TenantId,
     /// How it ended.
     pub outcome: Outcome,
     /// How long the handler ran.
     pub ran_for: Duration,
+    /// The files that a completed run made, already put: the task refers to
+    /// them from now on. One that is unknown is passed over.
+    pub files: Vec<FileId>,
 }
 
 /// Reports the ends of runs.
@@ -382,6 +393,8 @@ pub struct Swept {
     pub expired: u32,
     /// Tasks that were removed.
     pub reaped: u32,
+    /// Files that nobody referred to for as long as they were to be kept.
+    pub files_expired: u32,
     /// Leases were extended because nobody could have renewed them.
     pub outage: bool,
     /// Routes with overdue slips.

@@ -3,7 +3,7 @@
 //! Reading order: [`lab`] (a store on the bench, with short words for long verbs), [`mod@reference`] (what is right, in
 //! plain maps), [`sketch`] (how the two are compared), [`random`] (random lives, step by step against the
 //! reference), [`pairs`] (every state and event), then the rules of DESIGN.md section 3 by name: [`claims`],
-//! [`leases`], [`dispatching`], [`cancelling`], [`families`], [`accepting`], [`keeping`], [`looking`].
+//! [`leases`], [`dispatching`], [`cancelling`], [`families`], [`accepting`], [`keeping`], [`filing`], [`looking`].
 //!
 //! A backend runs all of it with [`store_suite!`](crate::store_suite).
 
@@ -32,6 +32,8 @@ pub mod families;
 pub mod accepting;
 
 pub mod keeping;
+
+pub mod filing;
 
 pub mod looking;
 
@@ -77,6 +79,9 @@ macro_rules! store_suite {
                 a_lost_answer_may_be_asked_again;
             keeping: parents_outlive_their_dependents, counters_are_cumulative, tenants_are_strangers,
                 the_mode_is_kept_and_told, workers_come_and_go, types_are_announced;
+            filing: a_file_is_known_by_its_content, a_lost_blob_is_replaced, unknown_files_refuse_a_plan,
+                a_file_lives_while_a_task_refers_to_it, a_result_keeps_the_files_that_its_run_made,
+                a_late_report_keeps_no_file, the_blobs_of_a_task_are_told, the_first_mark_stands;
             looking: pages_stay_stable_while_tasks_arrive, filters_select, labels_select, counts_describe_the_queue,
                 signals_arrive, a_view_tells_the_whole_life;
         );

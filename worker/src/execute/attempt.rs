@@ -4,15 +4,16 @@
 //! was asked to stop; a handler that goes on is left behind, and its threads
 //! stay counted.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use serde_json::Value;
-use shared::store::verbs::Granted;
+use shared::store::{large, verbs::Granted};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{classify::Ended, prepare};
 use crate::{
+    files::{Carrier, RunFiles},
     handler::{Control, Handler, HandlerError, Run, Tether, Why},
     service::Core,
 };
@@ -28,10 +29,18 @@ pub(super) async fn attempt(
     granted: &Granted,
     tether: &Arc<Tether>,
 ) -> Ended {
+    let Some(granted) = recalled(core, granted, tether).await else {
+        return Ended::Left;
+    };
+    let granted = granted.as_ref();
     let input = match prepare::input(granted) {
         Ok(input) => input,
         Err(error) => return Ended::Unusable(error),
     };
+    let mut means = core.means.clone();
+    let carrier = Carrier::new(&core.depot, &granted.spec.tenant, tether);
+    means.courier = Some(Arc::new(carrier));
+    let files = Arc::new(RunFiles::new(means.clone()));
     let deadline = Instant::now() + Duration::from_millis(granted.spec.timeout_ms);
     let run = Run {
         input,
@@ -40,8 +49,10 @@ pub(super) async fn attempt(
         correlation_id: granted.spec.correlation_id.clone(),
         deadline,
         control: Control::new(Arc::clone(tether)),
+        means: Some(means),
+        files: Some(Arc::clone(&files)),
     };
-    let work = AssertUnwindSafe(validated(handler, run)).catch_unwind();
+    let work = AssertUnwindSafe(validated(handler, run, &files)).catch_unwind();
     tokio::pin!(work);
     tokio::select! {
         biased;
@@ -57,9 +68,40 @@ pub(super) async fn attempt(
     }
 }
 
-async fn validated(handler: &dyn Handler, run: Run) -> Result<Value, HandlerError> {
+/// The grant with the large texts that lie elsewhere; `None` if the run is
+/// asked to stop before they are here. The blob store away is not the task's
+/// fault: its time does not run yet.
+async fn recalled<'a>(
+    core: &Core,
+    granted: &'a Granted,
+    tether: &Tether,
+) -> Option<Cow<'a, Granted>> {
+    let mut texts = granted.parents.iter().filter_map(|p| p.result.as_ref());
+    if !large::is_mark(&granted.input) && !texts.any(large::is_mark) {
+        return Some(Cow::Borrowed(granted));
+    }
+    tokio::select! {
+        biased;
+        () = tether.stopped() => None,
+        whole = core.ledger.recall(granted) => Some(match whole {
+            Some(whole) => Cow::Owned(*whole),
+            // Refused for good: what is missing is said when the input is read.
+            None => Cow::Borrowed(granted),
+        }),
+    }
+}
+
+async fn validated(
+    handler: &dyn Handler,
+    run: Run,
+    files: &RunFiles,
+) -> Result<Value, HandlerError> {
     match handler.validate(&run.input) {
-        problems if problems.is_empty() => handler.run(run).await,
+        problems if problems.is_empty() => {
+            let result = handler.run(run).await?;
+            files.deliver().await?;
+            Ok(result)
+        }
         problems => Err(HandlerError::invalid_inputs(&problems)),
     }
 }

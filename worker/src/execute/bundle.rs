@@ -15,18 +15,18 @@ use std::{
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use shared::{
     fault::{self, Point},
-    model::{ErrorCode, TaskError, TypeName},
+    model::{ErrorCode, TaskError, TenantId, TypeName},
     store::verbs::{Finished, Outcome, Report},
 };
 use tokio::time::{Instant, sleep_until};
-use tracing::{Instrument, Span, debug, warn};
+use tracing::{Instrument, Span, debug, field, warn};
 
 use super::{
     Ready, attempt,
     classify::{Ended, Policy, Verdict, classify},
     handler,
 };
-use crate::{handler::Why, leases::Held, service::Core};
+use crate::{handler::Why, isolation::Usage, leases::Held, service::Core};
 
 /// A run that ended, its report not yet committed.
 struct Done {
@@ -40,6 +40,8 @@ struct Trace {
     _held: Held,
     span: Span,
     ran_for: Duration,
+    /// What it cost, where that is known exactly.
+    usage: Option<Usage>,
     /// Why it failed, if it did.
     error: Option<TaskError>,
 }
@@ -118,7 +120,9 @@ impl Bundle<'_> {
         match classify(ended, tether.why(), &policy) {
             Verdict::Report(outcome) => {
                 self.pace.finished_one(Instant::now());
-                self.done.push(Done::new(held, outcome, ran_for, span));
+                let tenant = granted.spec.tenant;
+                self.done
+                    .push(Done::new(held, tenant, outcome, ran_for, span));
             }
             Verdict::GiveBack => self.give_back(vec![held]),
             Verdict::Nothing => {
@@ -206,21 +210,25 @@ impl Bundle<'_> {
 }
 
 impl Done {
-    fn new(held: Held, outcome: Outcome, ran_for: Duration, span: Span) -> Self {
+    fn new(held: Held, tenant: TenantId, outcome: Outcome, ran_for: Duration, span: Span) -> Self {
         let error = match &outcome {
             Outcome::Failed { error, .. } => Some(error.clone()),
             Outcome::Completed(_) | Outcome::Cancelled => None,
         };
+        let usage = held.tether().usage();
         Self {
             report: Report {
                 run: held.run(),
+                tenant,
                 outcome,
                 ran_for,
+                files: held.tether().made(),
             },
             trace: Trace {
                 _held: held,
                 span,
                 ran_for,
+                usage,
                 error,
             },
         }
@@ -249,11 +257,16 @@ fn settle(core: &Core, workflow_type: &TypeName, trace: &Trace, answer: Finished
         return;
     };
     core.figures.committed(workflow_type, state, ran_for);
+    if let Some(usage) = trace.usage {
+        core.figures.used(workflow_type, usage);
+    }
+    let peak_bytes = trace.usage.map(|usage| usage.peak_bytes);
+    let cpu = trace.usage.map(|usage| field::debug(usage.cpu));
     if let Some(error) = &trace.error {
         let reason = &error.message;
-        warn!(parent: span, code = %error.code, %reason, ?state, ?ran_for, "the run failed");
+        warn!(parent: span, code = %error.code, %reason, ?state, ?ran_for, peak_bytes, cpu, "the run failed");
     } else {
-        debug!(parent: span, ?state, ?ran_for, "the run ended");
+        debug!(parent: span, ?state, ?ran_for, peak_bytes, cpu, "the run ended");
     }
 }
 

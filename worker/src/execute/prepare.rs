@@ -9,15 +9,25 @@ use shared::{
         ErrorCode, OnDependencyFailure, TaskError,
         reference::{self, Reference},
     },
-    store::verbs::{Granted, ParentResult},
+    store::{
+        large,
+        verbs::{Granted, ParentResult},
+    },
 };
 
 use crate::handler::{HandlerError, Problem};
+
+/// A large text that was recalled in vain.
+const LOST: &str = "a large input or parent's result is not in the blob store, or this version cannot read it; \
+     look at --blob-url of this worker and of the fleet";
 
 /// The input as the handler sees it. A pointer that finds nothing in a
 /// parent's result is the input's fault; a missing result is null where the
 /// task asked to run without it.
 pub(super) fn input(granted: &Granted) -> Result<Value, TaskError> {
+    if large::is_mark(&granted.input) {
+        return Err(TaskError::new(ErrorCode::Internal, LOST));
+    }
     let mut input: Value = granted.input.parse().map_err(|_| {
         TaskError::new(
             ErrorCode::Internal,
@@ -84,6 +94,9 @@ impl<'a> Parents<'a> {
                 OnDependencyFailure::Cancel => Err(lost("has no result")),
             };
         };
+        if large::is_mark(text) {
+            return Err(Lack::Result(TaskError::new(ErrorCode::Internal, LOST)));
+        }
         if self.parsed[place].is_none() {
             let value = text.parse().map_err(|_| lost("has a damaged result"))?;
             self.parsed[place] = Some(value);

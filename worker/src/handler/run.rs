@@ -11,6 +11,7 @@
 use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, AtomicUsize, Ordering},
@@ -18,7 +19,7 @@ use std::{
 };
 
 use serde_json::Value;
-use shared::model::{Progress, TaskId};
+use shared::model::{FileId, Progress, TaskId};
 use tokio::{
     sync::{Notify, oneshot},
     time::Instant,
@@ -26,6 +27,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{HandlerError, shorten};
+use crate::{builtin::Means, files::RunFiles, isolation::Usage};
 
 /// A recursive handler on a deep document needs more than the 2 MiB default;
 /// only touched pages cost memory.
@@ -47,6 +49,9 @@ pub struct Run {
     /// When the timeout ends the run.
     pub deadline: Instant,
     pub(crate) control: Control,
+    /// What built-in types have beside that.
+    pub(crate) means: Option<Means>,
+    pub(crate) files: Option<Arc<RunFiles>>,
 }
 
 impl Run {
@@ -59,6 +64,29 @@ impl Run {
     /// Waits until the run is asked to stop. It then has a few seconds to end.
     pub async fn cancelled(&self) {
         self.control.tether.stopped().await;
+    }
+
+    /// Where a file lies that the input names by `{"file": id}`: its path, for
+    /// as long as the run goes on. Fetched once; waits while the blob store is
+    /// away.
+    pub async fn file(&self, id: &str) -> Result<PathBuf, HandlerError> {
+        self.files()?.file(id).await
+    }
+
+    /// Begins a file that belongs to the result: a name to show and a media
+    /// type. Its [`finish`](workflows::Sink::finish) gives the link for the
+    /// result; it is stored when the run succeeds.
+    pub fn create_file(
+        &self,
+        name: &str,
+        media_type: &str,
+    ) -> Result<Box<dyn workflows::Sink>, HandlerError> {
+        self.files()?.create(name, media_type)
+    }
+
+    fn files(&self) -> Result<&RunFiles, HandlerError> {
+        let files = self.files.as_deref();
+        files.ok_or_else(|| HandlerError::internal("this run has no files"))
     }
 
     /// The means to watch for a stop and to tell progress, for code that does
@@ -136,6 +164,11 @@ impl Control {
         };
         *locked(&self.tether.progress) = Some(Progress { fraction, message });
     }
+
+    /// Says what the run cost, where that is known exactly.
+    pub(crate) fn used(&self, usage: Usage) {
+        *locked(&self.tether.usage) = Some(usage);
+    }
 }
 
 impl fmt::Debug for Control {
@@ -179,6 +212,8 @@ pub(crate) struct Tether {
     stop: CancellationToken,
     why: AtomicU8,
     progress: Mutex<Option<Progress>>,
+    made: Mutex<Vec<FileId>>,
+    usage: Mutex<Option<Usage>>,
     threads: Mutex<Threads>,
     threads_ended: Notify,
 }
@@ -209,6 +244,21 @@ impl Tether {
     /// Waits until the run is asked to stop.
     pub(crate) async fn stopped(&self) {
         self.stop.cancelled().await;
+    }
+
+    /// Notes a file that the run made and that is stored.
+    pub(crate) fn note_made(&self, file: FileId) {
+        locked(&self.made).push(file);
+    }
+
+    /// The stored files that the run made.
+    pub(crate) fn made(&self) -> Vec<FileId> {
+        locked(&self.made).clone()
+    }
+
+    /// What the run cost, once it ended, where that is known exactly: for figures and estimates.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        *locked(&self.usage)
     }
 
     /// The progress told since the last question.
@@ -293,6 +343,8 @@ mod tests {
             correlation_id: "c-1".into(),
             deadline: Instant::now(),
             control: Control::new(Arc::clone(&tether)),
+            means: None,
+            files: None,
         };
         (run, tether)
     }

@@ -7,6 +7,7 @@ extern crate zerogate_worker as worker;
 
 mod ends;
 mod faults;
+mod files;
 mod lives;
 mod stand;
 mod unsteady;

@@ -3,16 +3,28 @@
 //!
 //! Invariant: waits for conditions, each with a deadline; never for a time.
 
-use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{TryStreamExt, stream::BoxStream};
 use serde_json::Value;
 use shared::{
+    blobs::{self, Blob, Blobs, Listed, Upload, key, objects::Objects},
     broker::{Broker, Published, local::LocalBroker},
     clock::{Clock, SystemClock},
     lifecycle::Tasks,
     model::{
-        Json, Nonce, OnDependencyFailure, Priority, RetryPolicy, TaskId, TaskSpec, TaskState,
-        TaskView, TenantId,
+        Json, Nonce, OnDependencyFailure, Priority, RetryPolicy, Stamp, TaskId, TaskSpec,
+        TaskState, TaskView, TenantId,
     },
     store::{
         Store,
@@ -34,6 +46,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Stand {
     pub(crate) store: Arc<SqliteStore>,
     pub(crate) broker: Arc<LocalBroker>,
+    pub(crate) blobs: Arc<Objects>,
     pub(crate) tasks: Tasks,
     _dir: TempDir,
 }
@@ -91,8 +104,10 @@ impl Stand {
             clock: Arc::new(SystemClock),
         })
         .unwrap();
+        let blobs = Objects::in_folder(&dir.path().join("blobs")).unwrap();
         let stand = Self {
             store,
+            blobs,
             broker: LocalBroker::new(),
             tasks: Tasks::new(),
             _dir: dir,
@@ -131,14 +146,63 @@ impl Stand {
         options: Options,
         registry: Registry,
     ) -> Handle {
+        self.start(store, self.blobs.clone(), options, registry)
+            .await
+    }
+
+    /// A worker with another blob store than the stand's.
+    pub(crate) async fn worker_on_blobs(
+        &self,
+        blobs: Arc<dyn Blobs>,
+        options: Options,
+        registry: Registry,
+    ) -> Handle {
+        self.start(self.store.clone(), blobs, options, registry)
+            .await
+    }
+
+    async fn start(
+        &self,
+        store: Arc<dyn Store>,
+        blobs: Arc<dyn Blobs>,
+        options: Options,
+        registry: Registry,
+    ) -> Handle {
         let seams = Seams {
             store,
+            blobs,
             broker: self.broker.clone(),
             clock: Arc::new(SystemClock),
         };
         Worker::start(options, registry, seams, &self.tasks)
             .await
             .unwrap()
+    }
+
+    /// How many blobs there are, the fleet's mark not counted.
+    pub(crate) async fn blob_count(&self) -> usize {
+        let all: Vec<_> = self.blobs.list("").try_collect().await.unwrap();
+        let mine = |blob: &&Listed| !blob.key.starts_with(key::MARKS);
+        all.iter().filter(mine).count()
+    }
+
+    /// Submits a job with this text as its input.
+    pub(crate) async fn submit_text(&self, job: Job, input: Json) -> TaskId {
+        let id = TaskId::mint(0, SystemClock.now(), &mut rand::rng());
+        let task = NewTask {
+            id,
+            spec: job.spec,
+            input,
+            files: Vec::new(),
+        };
+        let submission = Submission {
+            tenant: TenantId::default(),
+            tasks: vec![task],
+            idempotency: None,
+        };
+        let answer = self.store.submit(submission).await.unwrap();
+        assert_eq!(answer, Submitted::Accepted);
+        id
     }
 
     pub(crate) async fn submit(&self, jobs: Vec<Job>) -> Vec<TaskId> {
@@ -149,6 +213,7 @@ impl Stand {
                 id: TaskId::mint(0, now, &mut rand::rng()),
                 spec: job.spec,
                 input: Json::from_value(&job.input),
+                files: Vec::new(),
             })
             .collect();
         let ids = tasks.iter().map(|task| task.id).collect();
@@ -209,6 +274,59 @@ impl Stand {
     /// Ends what runs, so that nothing of a test outlives it.
     pub(crate) async fn end(self) {
         assert!(self.tasks.finish(PATIENCE).await, "something did not end");
+    }
+}
+
+/// A blob store that is away when told to.
+#[derive(Debug)]
+pub(crate) struct FailingBlobs {
+    real: Arc<Objects>,
+    pub(crate) away: AtomicBool,
+    pub(crate) refused: AtomicUsize,
+}
+
+impl FailingBlobs {
+    pub(crate) fn over(real: &Arc<Objects>) -> Arc<Self> {
+        Arc::new(Self {
+            real: Arc::clone(real),
+            away: AtomicBool::new(false),
+            refused: AtomicUsize::new(0),
+        })
+    }
+
+    fn reach(&self) -> blobs::Result<&Objects> {
+        if self.away.load(Ordering::SeqCst) {
+            self.refused.fetch_add(1, Ordering::SeqCst);
+            return Err(blobs::Error::Unavailable("it was told to be away".into()));
+        }
+        Ok(&self.real)
+    }
+}
+
+#[async_trait]
+impl Blobs for FailingBlobs {
+    async fn put(&self, key: &str, content: Bytes) -> blobs::Result<()> {
+        self.reach()?.put(key, content).await
+    }
+
+    async fn upload(&self, key: &str) -> blobs::Result<Box<dyn Upload>> {
+        self.reach()?.upload(key).await
+    }
+
+    async fn get(&self, key: &str) -> blobs::Result<Option<Blob>> {
+        self.reach()?.get(key).await
+    }
+
+    async fn delete(&self, key: &str) -> blobs::Result<()> {
+        self.reach()?.delete(key).await
+    }
+
+    fn list(&self, folder: &str) -> BoxStream<'static, blobs::Result<Listed>> {
+        self.real.list(folder)
+    }
+
+    async fn tidy(&self, before: Stamp) -> blobs::Result<u64> {
+        self.reach()?.tidy(before).await
     }
 }
 

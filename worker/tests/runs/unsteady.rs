@@ -14,9 +14,10 @@ use std::{
 
 use async_trait::async_trait;
 use shared::{
-    model::{TaskId, TaskView, TenantId, WorkerId},
+    model::{FileId, Nonce, TaskId, TaskView, TenantId, WorkerId},
     store::{
         Error, Result, Store,
+        files::{FilePut, FileRecord, NewFile, Payloads},
         query::{Counts, Page, TaskQuery, TypeInfo, WorkerView},
         signal::Signals,
         verbs::{
@@ -134,6 +135,11 @@ pass_on! {
     task(tenant: &TenantId, id: TaskId) -> Option<TaskView>;
     tasks(query: TaskQuery) -> Page;
     counts(tenant: &TenantId) -> Counts;
+    put_file(file: NewFile) -> FilePut;
+    files(tenant: &TenantId, ids: &[FileId]) -> Vec<Option<FileRecord>>;
+    keys_held(tenant: &TenantId, keys: &[String]) -> Vec<bool>;
+    payloads(tenant: &TenantId, ids: &[TaskId]) -> Vec<Option<Payloads>>;
+    blob_mark(drawn: Nonce) -> Nonce;
     ping() -> ();
     signals() -> Box<dyn Signals>;
 }

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::{Error, Run, grant, relationship};
+use crate::{Error, Run, email, excel, grant, relationship};
 
 /// When the resource monitor may switch a type off: essential never, experimental first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -74,7 +74,45 @@ pub struct WorkflowType {
     pub summary: fn(&Value) -> String,
 }
 
-static TYPES: [WorkflowType; 2] = [
+static TYPES: [WorkflowType; 4] = [
+    WorkflowType {
+        name: "email_analysis",
+        title: "E-mail analysis",
+        description: "Threads, answering habits and tone per contact, and what new mail changes in relationships with sponsors.",
+        category: Category::Experimental,
+        resource_class: "memory",
+        estimated_duration_ms: 420_000,
+        input_schema: email::input_schema,
+        defaults: email::defaults,
+        example: email::example,
+        isolated: Some(Bounds {
+            memory_bytes: 1 << 30,
+            cpu_seconds: 300,
+            wall_seconds: 600,
+            output_bytes: 64 << 20,
+        }),
+        run: email::run,
+        summary: email::summary,
+    },
+    WorkflowType {
+        name: "excel_processing",
+        title: "Excel processing",
+        description: "Workbooks (xlsx, xls, xlsb, ods, csv) as typed tables: records with coordinates, validation, data quality, totals, and organisations that occur under several names.",
+        category: Category::Experimental,
+        resource_class: "memory",
+        estimated_duration_ms: 200_000,
+        input_schema: excel::input_schema,
+        defaults: excel::defaults,
+        example: excel::example,
+        isolated: Some(Bounds {
+            memory_bytes: 1 << 30,
+            cpu_seconds: 30,
+            wall_seconds: 60,
+            output_bytes: 64 << 20,
+        }),
+        run: excel::run,
+        summary: excel::summary,
+    },
     WorkflowType {
         name: "grant_timeline",
         title: "Grant timeline",

@@ -55,6 +55,12 @@ pub fn id_of(sha256: &str) -> String {
     format!("f-{sha256}")
 }
 
+/// Whether a text has the form of a file's id.
+fn is_id(text: &str) -> bool {
+    let hash = text.strip_prefix("f-").unwrap_or_default();
+    hash.len() == 64 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// The SHA-256 of bytes as lower-case hexadecimal.
 #[must_use]
 pub fn sha256_of(bytes: &[u8]) -> String {
@@ -63,7 +69,11 @@ pub fn sha256_of(bytes: &[u8]) -> String {
 
 /// Bytes as lower-case hexadecimal.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 /// Bytes in an input: an uploaded file, or inline.
@@ -87,7 +97,11 @@ impl Bytes {
         cap: u64,
     ) -> Result<Box<dyn Source>, Error> {
         match (&self.file, &self.content_base64) {
-            (Some(id), None) => run.files.open(id),
+            (Some(id), None) if is_id(id) => run.files.open(id),
+            (Some(_), None) => Err(invalid(
+                format!("{pointer}/file"),
+                "is not the id of a file: `f-` and 64 lower-case hexadecimal digits, as POST /api/files gives it",
+            )),
             (None, Some(text)) => {
                 Error::cap("inline_bytes", text.len() as u64 / 4 * 3, cap, pointer)?;
                 let bytes = STANDARD.decode(text).map_err(|e| {
@@ -181,5 +195,28 @@ impl Sink for Forgotten {
 impl fmt::Debug for dyn Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Source")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_malformed_id_is_the_inputs_fault() {
+        let open = |file: &str| {
+            let bytes = Bytes {
+                file: Some(file.to_owned()),
+                content_base64: None,
+            };
+            bytes.open(&Run::unattended(), "/book", 10).unwrap_err()
+        };
+        for bad in ["", "f-1", "a.xlsx", &id_of(&"A".repeat(64))] {
+            let Error::InvalidInput(problems) = open(bad) else {
+                panic!("{bad}")
+            };
+            assert_eq!(problems[0].pointer, "/book/file");
+        }
+        assert!(matches!(open(&id_of(&"a".repeat(64))), Error::Internal(_)));
     }
 }

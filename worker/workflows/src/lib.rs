@@ -18,7 +18,11 @@ mod number;
 mod problem;
 mod run;
 mod schema;
+mod strength;
+mod vader;
 
+mod email;
+mod excel;
 mod grant;
 mod relationship;
 mod sponsor;
@@ -29,3 +33,4 @@ pub use grant::sample_grant;
 pub use problem::{Error, Problem};
 pub use relationship::karate_club;
 pub use run::Run;
+pub use vader::{METHOD as VADER_METHOD, Scores, polarity_scores};

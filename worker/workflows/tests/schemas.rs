@@ -7,7 +7,8 @@ use zerogate_workflows::{Error, Run, catalogue, karate_club, sample_grant};
 fn samples(name: &str) -> Vec<Value> {
     match name {
         "relationship_mapping" => vec![karate_club()],
-        _ => vec![sample_grant()],
+        "grant_timeline" => vec![sample_grant()],
+        _ => vec![],
     }
 }
 

@@ -19,6 +19,7 @@ use super::{
     keys,
     reply::{self, Items},
     scripts::{self, Ask},
+    submit,
 };
 
 /// Claims tasks under fresh tokens.
@@ -144,7 +145,13 @@ pub(super) async fn finish(link: &Link, finish: Finish) -> Result<FinishReply> {
 fn told(report: &Report) -> (String, &str) {
     let ran = keys::micros(report.ran_for);
     match &report.outcome {
-        Outcome::Completed(result) => (format!("C|{ran}"), result.as_str()),
+        Outcome::Completed(result) if report.files.is_empty() => {
+            (format!("C|{ran}"), result.as_str())
+        }
+        Outcome::Completed(result) => {
+            let files = submit::hashes(&report.files);
+            (format!("D|{ran}|{files}"), result.as_str())
+        }
         Outcome::Failed { error, retry_in } => {
             let again = u8::from(error.retryable);
             let wait = keys::micros(*retry_in);

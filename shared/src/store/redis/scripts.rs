@@ -18,6 +18,7 @@ use crate::model::{TaskEvent, TaskState, To};
 const CORE: &str = include_str!("lua/core.lua");
 const INDEX: &str = include_str!("lua/index.lua");
 const LIFE: &str = include_str!("lua/life.lua");
+const FILES: &str = include_str!("lua/files.lua");
 const VIEW: &str = include_str!("lua/view.lua");
 
 /// What a script may do.
@@ -43,13 +44,13 @@ macro_rules! scripts {
 }
 
 scripts! {
-    SUBMIT = Grows [INDEX, LIFE] "lua/submit.lua";
+    SUBMIT = Grows [INDEX, LIFE, FILES] "lua/submit.lua";
     TAKE_READY = Moves [INDEX, LIFE] "lua/take_ready.lua";
     PUBLISHED = Moves [INDEX] "lua/published.lua";
     REQUEUE = Moves [INDEX, LIFE] "lua/requeue.lua";
     CLAIM = Moves [INDEX, LIFE] "lua/claim.lua";
     RENEW = Moves [INDEX] "lua/renew.lua";
-    FINISH = Moves [INDEX, LIFE] "lua/finish.lua";
+    FINISH = Moves [INDEX, LIFE, FILES] "lua/finish.lua";
     RELEASE = Moves [INDEX, LIFE] "lua/release.lua";
     CANCEL = Moves [INDEX, LIFE] "lua/cancel.lua";
     RETRY = Moves [INDEX, LIFE] "lua/retry.lua";
@@ -58,11 +59,16 @@ scripts! {
     HEARTBEAT = Moves [INDEX] "lua/heartbeat.lua";
     FAREWELL = Moves [INDEX] "lua/farewell.lua";
     ANNOUNCE = Moves [INDEX] "lua/announce.lua";
+    PUT_FILE = Moves [] "lua/put_file.lua";
+    BLOB_MARK = Moves [] "lua/blob_mark.lua";
     MODE = Reads [] "lua/mode.lua";
     FLEET = Reads [] "lua/fleet.lua";
     TASK = Reads [VIEW] "lua/task.lua";
     TASKS = Reads [VIEW] "lua/tasks.lua";
     COUNTS = Reads [] "lua/counts.lua";
+    LOOK_FILES = Reads [] "lua/look_files.lua";
+    KEYS_HELD = Reads [] "lua/keys_held.lua";
+    PAYLOADS = Reads [] "lua/payloads.lua";
 }
 
 fn assemble(kind: Kind, pieces: &[&str]) -> Script {

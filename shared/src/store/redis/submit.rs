@@ -12,9 +12,9 @@
 use std::{collections::HashMap, fmt::Write as _};
 
 use crate::{
-    model::{OnDependencyFailure, Priority, Stamp, TaskId, TypeName},
+    model::{FileId, OnDependencyFailure, Priority, Stamp, TaskId, TypeName},
     store::{
-        Error, Result,
+        Error, Result, large,
         verbs::{NewTask, Submission, Submitted},
     },
 };
@@ -59,7 +59,7 @@ fn question(link: &Link, submission: &Submission) -> Result<Ask> {
     ask.arg(u8::from(linked));
 
     let (classes, of_task) = classes(submission);
-    ask.arg(classes.len());
+    ask.arg(classes.len()).arg(files(submission));
     for (priority, workflow_type, most) in classes {
         ask.arg(keys::queue(priority, workflow_type, &submission.tenant))
             .arg(most);
@@ -68,7 +68,11 @@ fn question(link: &Link, submission: &Submission) -> Result<Ask> {
         let spec = &task.spec;
         ask.arg(task.id.to_string())
             .arg(head(task, class))
-            .arg(codec::mark(task.id, task.input.len(), &spec.correlation_id))
+            .arg(codec::mark(
+                task.id,
+                large::length(&task.input),
+                &spec.correlation_id,
+            ))
             .arg(codec::payload(spec, &task.input)?);
     }
     Ok(ask)
@@ -117,6 +121,21 @@ fn head(task: &NewTask, class: usize) -> String {
     )
 }
 
+/// The files that tasks refer to: per such task its id, the files' hashes in a
+/// row, and the end of a line.
+fn files(submission: &Submission) -> String {
+    let mut text = String::new();
+    for task in submission.tasks.iter().filter(|t| !t.files.is_empty()) {
+        writeln!(text, "{} {}", task.id, hashes(&task.files)).expect("a string never refuses text");
+    }
+    text
+}
+
+/// Hashes one after the other, 64 characters each.
+pub(super) fn hashes(files: &[FileId]) -> String {
+    files.iter().map(FileId::hex).collect()
+}
+
 /// Ids one after the other, 36 characters each.
 fn row(ids: &[TaskId]) -> String {
     ids.iter()
@@ -140,6 +159,17 @@ fn read(mut items: Items) -> Result<Submitted> {
                 unknown.push((place, items.id()?));
             }
             Submitted::UnknownParents(unknown)
+        }
+        "files" => {
+            let mut unknown = Vec::new();
+            while !items.is_empty() {
+                let place = usize::try_from(items.small()?)
+                    .map_err(|_| Error::Corrupt("a task's place".into()))?;
+                let file = FileId::from_hex(&items.text()?)
+                    .ok_or_else(|| Error::Corrupt("a file's hash".into()))?;
+                unknown.push((place, file));
+            }
+            Submitted::UnknownFiles(unknown)
         }
         other => {
             return Err(Error::Corrupt(format!(

@@ -34,6 +34,7 @@ pub(super) async fn sweep(link: &Link, sweep: Sweep) -> Result<Swept> {
         more: items.int()? != 0,
         next_due: u64::try_from(items.int()?).ok().map(Duration::from_micros),
         overdue: overdue(items.items()?)?,
+        files_expired: items.small()?,
     })
 }
 

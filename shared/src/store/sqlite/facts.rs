@@ -8,12 +8,16 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, params};
 
-use crate::store::{Result, verbs::ModeState};
+use crate::{
+    model::Nonce,
+    store::{Result, verbs::ModeState},
+};
 
 use super::{fault, records::unreadable};
 
 const MODE: &str = "mode";
 const NEXT_SEQ: &str = "next_seq";
+const BLOB_MARK: &str = "blob_mark";
 
 /// The mode of the fleet.
 pub(super) fn mode(db: &Connection) -> Result<ModeState> {
@@ -26,6 +30,15 @@ pub(super) fn mode(db: &Connection) -> Result<ModeState> {
 pub(super) fn set_mode(db: &Connection, mode: &ModeState) -> Result<()> {
     let text = serde_json::to_string(mode).map_err(|error| unreadable("mode", &error))?;
     set(db, MODE, &text)
+}
+
+/// The mark of the blob store; this one if there is none yet.
+pub(super) fn blob_mark(db: &Connection, drawn: Nonce) -> Result<Nonce> {
+    if let Some(mark) = get(db, BLOB_MARK)?.and_then(|text| text.parse().ok()) {
+        return Ok(mark);
+    }
+    set(db, BLOB_MARK, &drawn.to_string())?;
+    Ok(drawn)
 }
 
 /// The next acceptance number.

@@ -93,13 +93,13 @@ fn has_labels(db: &Connection, record: &Record, query: &TaskQuery) -> Result<boo
     Ok(wanted.all(|(key, value)| labels.get(key) == Some(value)))
 }
 
-fn number(db: &Connection, name: &str) -> Result<Option<i64>> {
+pub(super) fn number(db: &Connection, name: &str) -> Result<Option<i64>> {
     db.prepare_cached("SELECT id FROM name WHERE text = ?1")
         .and_then(|mut statement| statement.query_row([name], |row| row.get(0)).optional())
         .map_err(fault)
 }
 
-fn result_of(db: &Connection, record: &Record) -> Result<Option<Json>> {
+pub(super) fn result_of(db: &Connection, record: &Record) -> Result<Option<Json>> {
     if record.state != TaskState::Completed {
         return Ok(None);
     }

@@ -15,7 +15,7 @@ use crate::{
 
 use super::{
     core::{Core, Ending},
-    facts,
+    facts, files,
     pace::Measure,
     records::{self, Record},
     run,
@@ -49,6 +49,7 @@ fn finish_one(core: &mut Core, report: &Report) -> Result<Finished> {
     match &report.outcome {
         Outcome::Completed(result) => {
             records::close_run(&core.db, &task, core.now, None)?;
+            files::refer(core, &task, &report.files)?;
             remember(&mut task, token, TaskEvent::Succeeded);
             core.end(
                 &mut task,

@@ -20,7 +20,7 @@ use crate::store::{Error, Result};
 use super::fault;
 
 /// The version of the tables below.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// Marks the file as ours: `ZGat`.
 const APPLICATION: i64 = 0x5a47_6174;
 /// The database's name inside the data directory.
@@ -112,6 +112,24 @@ CREATE TABLE announced (name TEXT PRIMARY KEY, at INTEGER NOT NULL, info TEXT NO
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 ";
 
+/// What version 2 added. `expires_at` is null while tasks refer to the file.
+const FILE_TABLES: &str = "
+CREATE TABLE file (
+  tenant INTEGER NOT NULL,
+  id BLOB NOT NULL,
+  key TEXT NOT NULL UNIQUE,
+  bytes INTEGER NOT NULL,
+  content_type TEXT NOT NULL,
+  name TEXT NOT NULL,
+  keep INTEGER NOT NULL,
+  uses INTEGER NOT NULL,
+  expires_at INTEGER,
+  PRIMARY KEY (tenant, id)
+) WITHOUT ROWID;
+CREATE INDEX file_expiry ON file (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE file_use (seq INTEGER NOT NULL, id BLOB NOT NULL, PRIMARY KEY (seq, id)) WITHOUT ROWID;
+";
+
 /// The lock on a data directory; released when dropped, or by the kernel when
 /// the process ends, however it ends.
 #[derive(Debug)]
@@ -157,6 +175,13 @@ pub(super) fn open_writer(folder: &Path) -> Result<Connection> {
     if version == VERSION && application == APPLICATION {
         return Ok(db);
     }
+    if version == 1 && application == APPLICATION {
+        db.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {FILE_TABLES} PRAGMA user_version = {VERSION}; COMMIT;"
+        ))
+        .map_err(fault)?;
+        return Ok(db);
+    }
     let tables: i64 = db
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(fault)?;
@@ -168,7 +193,7 @@ pub(super) fn open_writer(folder: &Path) -> Result<Connection> {
         )));
     }
     db.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
+        "BEGIN IMMEDIATE; {TABLES} {FILE_TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))
     .map_err(fault)?;
     Ok(db)
@@ -203,4 +228,24 @@ fn tune(db: &Connection) -> Result<()> {
 fn pragma(db: &Connection, name: &str) -> Result<i64> {
     db.pragma_query_value(None, name, |row| row.get(0))
         .map_err(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_version_1_gets_what_is_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = open_writer(folder.path()).unwrap();
+        db.execute_batch("DROP TABLE file; DROP TABLE file_use; PRAGMA user_version = 1;")
+            .unwrap();
+        drop(db);
+        for _ in 0..2 {
+            let db = open_writer(folder.path()).unwrap();
+            assert_eq!(pragma(&db, "user_version").unwrap(), VERSION);
+            let count = "SELECT (SELECT count(*) FROM file) + (SELECT count(*) FROM file_use)";
+            assert_eq!(db.query_row(count, [], |row| row.get(0)), Ok(0));
+        }
+    }
 }

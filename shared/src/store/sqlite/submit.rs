@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     core::Core,
-    fault,
+    fault, files,
     records::{self, Record},
     resolve,
     tally::Lane,
@@ -38,6 +38,10 @@ pub(super) fn submit(core: &mut Core, submission: &Submission) -> Result<Submitt
     let unknown = family.meet(core, submission)?;
     if !unknown.is_empty() {
         return Ok(Submitted::UnknownParents(unknown));
+    }
+    let unknown = files::unknown(core, submission)?;
+    if !unknown.is_empty() {
+        return Ok(Submitted::UnknownFiles(unknown));
     }
     for task in &submission.tasks {
         store(core, task, &mut family)?;
@@ -160,6 +164,7 @@ fn store(core: &mut Core, task: &NewTask, family: &mut Family) -> Result<()> {
         core.step(&mut record, event)?;
     }
     record.insert(&core.db, task)?;
+    files::refer(core, &record, &task.files)?;
     if let Some((parent, ..)) = lost {
         let error = resolve::dependency_failed(*parent);
         records::save_outcome(&core.db, record.seq, None, Some(&error))?;

@@ -18,7 +18,7 @@ use crate::{
 use super::{
     core::{Core, Ending},
     dispatch::SLIP,
-    facts, fault,
+    facts, fault, files,
     records::{self, Record},
     report, resolve,
     tally::Lane,
@@ -41,6 +41,7 @@ pub(super) fn sweep(core: &mut Core, sweep: &Sweep) -> Result<Swept> {
     }
     swept.expired = expired(core, sweep)?;
     swept.reaped = retention(core, sweep)?;
+    swept.files_expired = files::expire(core, sweep.limit)?;
     swept.overdue = overdue(core, sweep)?;
     let moved = [
         swept.due,
@@ -48,6 +49,7 @@ pub(super) fn sweep(core: &mut Core, sweep: &Sweep) -> Result<Swept> {
         swept.leases_lapsed + swept.workers_lost,
         swept.expired,
         swept.reaped,
+        swept.files_expired,
     ];
     swept.more = moved.into_iter().any(|count| count >= sweep.limit);
     swept.next_due = next_due(core)?;
@@ -198,6 +200,7 @@ fn remove(core: &mut Core, task: &Record) -> Result<()> {
                 .map_err(fault)?;
         }
     }
+    files::unrefer(core, task)?;
     for sql in [
         "DELETE FROM task WHERE seq = ?1",
         "DELETE FROM body WHERE seq = ?1",

@@ -194,6 +194,7 @@ mod tests {
                 id: TaskId::from_bytes([n; 16]),
                 spec,
                 input: Json::from_text(format!("\"{}\"", "x".repeat(bytes))),
+                files: Vec::new(),
             }],
             idempotency: None,
         }

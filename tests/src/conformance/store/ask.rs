@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use shared::model::{
-    Json, OnDependencyFailure, Priority, RetryPolicy, Stamp, TaskId, TaskSpec, TenantId,
+    FileId, Json, OnDependencyFailure, Priority, RetryPolicy, Stamp, TaskId, TaskSpec, TenantId,
 };
 
 use super::lab::type_name;
@@ -15,6 +15,8 @@ pub struct Ask {
     pub spec: TaskSpec,
     /// The input.
     pub input: Json,
+    /// The files that it refers to.
+    pub files: Vec<FileId>,
 }
 
 impl Ask {
@@ -41,6 +43,7 @@ impl Ask {
                 traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
             },
             input: Json::from_text(r#"{"n":1,"text":"ü"}"#.into()),
+            files: Vec::new(),
         }
     }
 
@@ -84,6 +87,13 @@ impl Ask {
     #[must_use]
     pub fn expiring(mut self, at: Stamp) -> Self {
         self.spec.expires_at = Some(at);
+        self
+    }
+
+    /// With an input that refers to these files.
+    #[must_use]
+    pub fn reading(mut self, files: &[FileId]) -> Self {
+        self.files = files.to_vec();
         self
     }
 

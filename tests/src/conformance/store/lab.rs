@@ -15,8 +15,8 @@ use std::{
 use shared::{
     clock::{Clock, SystemClock},
     model::{
-        AttemptToken, ErrorCode, Json, Nonce, Priority, Route, Stamp, TaskError, TaskId, TaskState,
-        TaskView, TenantId, TypeName, WorkerId,
+        AttemptToken, ErrorCode, FileId, Json, Nonce, Priority, Route, Stamp, TaskError, TaskId,
+        TaskState, TaskView, TenantId, TypeName, WorkerId,
     },
     store::{
         Store,
@@ -155,6 +155,7 @@ impl Lab {
             id: self.id(),
             spec,
             input: ask.input,
+            files: ask.files,
         }
     }
 
@@ -268,10 +269,17 @@ impl Lab {
 
     /// Reports the end of a run.
     pub async fn finish(&self, run: &RunRef, outcome: Outcome) -> Finished {
+        self.finish_with(run, outcome, &[]).await
+    }
+
+    /// Reports the end of a run that made these files.
+    pub async fn finish_with(&self, run: &RunRef, outcome: Outcome, files: &[FileId]) -> Finished {
         let report = Report {
             run: run.clone(),
+            tenant: self.tenant.clone(),
             outcome,
             ran_for: Duration::from_millis(5),
+            files: files.to_vec(),
         };
         let finish = Finish {
             reports: vec![report],

@@ -14,6 +14,7 @@ use proptest::{
 use shared::{
     model::{Json, Priority, Progress, Route, Stamp, TaskId},
     store::{
+        files::NewFile,
         query::Tally,
         verbs::{
             Cancel, Claim, ClaimTicket, Claimed, Finish, Idempotency, Mode, Outcome, PublishedSlip,
@@ -23,10 +24,11 @@ use shared::{
     },
 };
 
-use op::{Draft, Op, op};
+use op::{Draft, FILES, Op, op};
 
 use super::{
     Backend,
+    filing::file_id,
     lab::{Ask, LONG, Lab, NONE, calm, failure, fatal, later, type_name, worker_id},
     reference::Reference,
     sketch::Sketch,
@@ -46,6 +48,8 @@ struct World {
     ids: Vec<TaskId>,
     runs: Vec<RunRef>,
     takes: Vec<Take>,
+    /// Of all uploads.
+    keys: Vec<String>,
 }
 
 /// Compares some hundred random lives with the reference.
@@ -78,6 +82,7 @@ async fn live(backend: &dyn Backend, life: Vec<Op>) -> Result<(), TestCaseError>
         ids: Vec::new(),
         runs: Vec::new(),
         takes: Vec::new(),
+        keys: Vec::new(),
     };
     for op in life {
         world.perform(&op).await?;
@@ -120,7 +125,18 @@ impl World {
                 progress,
                 now,
             } => self.renew(*pick, *progress, *now).await,
-            Op::Finish { pick, how, twice } => self.finish(*pick, *how, *twice).await,
+            Op::Finish {
+                pick,
+                how,
+                twice,
+                file,
+            } => self.finish(*pick, *how, *twice, *file).await,
+            Op::PutFile {
+                file,
+                now,
+                twice,
+                replaces,
+            } => self.put_file(*file, *now, *twice, *replaces).await,
             Op::Release(pick) => self.release(*pick).await,
             Op::Cancel(picks) => self.cancel(picks).await,
             Op::Retry(picks) => self.retry(picks).await,
@@ -151,6 +167,44 @@ impl World {
         let mut tallies = self.lab.counts().await.by_route;
         tallies.retain(|_, tally| *tally != Tally::default());
         prop_assert_eq!(tallies, self.reference.tallies(), "figures after {:?}", op);
+        self.compare_files(op).await
+    }
+
+    async fn compare_files(&self, op: &Op) -> Result<(), TestCaseError> {
+        let (store, tenant) = (&self.lab.store, &self.lab.tenant);
+        let ids: Vec<_> = (0..FILES).map(file_id).collect();
+        let found = store.files(tenant, &ids).await.expect("files");
+        let wanted: Vec<_> = ids.iter().map(|id| self.reference.file(*id)).collect();
+        prop_assert_eq!(&found, &wanted, "files after {:?}", op);
+        let held = store.keys_held(tenant, &self.keys).await.expect("keys");
+        let wanted = wanted.into_iter().flatten();
+        let wanted: Vec<_> = wanted.map(|file| file.key).collect();
+        for (key, held) in self.keys.iter().zip(held) {
+            prop_assert_eq!(held, wanted.contains(key), "{} after {:?}", key, op);
+        }
+        Ok(())
+    }
+
+    async fn put_file(
+        &mut self,
+        file: u8,
+        now: bool,
+        twice: bool,
+        replaces: bool,
+    ) -> Result<(), TestCaseError> {
+        let id = file_id(file);
+        let known = self.reference.file(id).map(|file| file.key);
+        let file = NewFile {
+            keep: soon(now),
+            replaces: known.filter(|_| replaces),
+            ..self.lab.new_file(id)
+        };
+        self.keys.push(file.key.clone());
+        for _ in 0..=u8::from(twice) {
+            let wanted = self.reference.put_file(&file);
+            let found = self.lab.store.put_file(file.clone()).await;
+            prop_assert_eq!(found.expect("put_file"), wanted);
+        }
         Ok(())
     }
 
@@ -236,6 +290,9 @@ impl World {
         // Past times differ, so that the order in which tasks expire is defined.
         let past =
             Stamp::from_micros(1_000_000 + i64::try_from(self.ids.len() * 10 + place).unwrap_or(0));
+        if let Some(file) = draft.file {
+            ask = ask.reading(&[file_id(file), file_id((file + 1) % FILES)]);
+        }
         match draft.when {
             0 if parents.is_empty() => ask.not_before(later()),
             1 => ask.not_before(past),
@@ -380,7 +437,13 @@ impl World {
         Ok(())
     }
 
-    async fn finish(&mut self, pick: Index, how: u8, twice: bool) -> Result<(), TestCaseError> {
+    async fn finish(
+        &mut self,
+        pick: Index,
+        how: u8,
+        twice: bool,
+        file: Option<u8>,
+    ) -> Result<(), TestCaseError> {
         let Some(run) = self.run(pick) else {
             return Ok(());
         };
@@ -402,8 +465,10 @@ impl World {
         };
         let report = Report {
             run,
+            tenant: self.lab.tenant.clone(),
             outcome,
             ran_for: Duration::from_millis(3),
+            files: file.map(file_id).into_iter().collect(),
         };
         for _ in 0..=u8::from(twice) {
             let finish = Finish {
@@ -462,9 +527,15 @@ impl World {
         let mut found = self.lab.sweep(sweep).await;
         // A parent may be reaped in a later sweep than its dependents.
         while forget && found.reaped < wanted.reaped {
-            let further = self.lab.sweep(sweep).await.reaped;
-            prop_assert!(further > 0, "reaped {} of {}", found.reaped, wanted.reaped);
-            found.reaped += further;
+            let further = self.lab.sweep(sweep).await;
+            prop_assert!(
+                further.reaped > 0,
+                "reaped {} of {}",
+                found.reaped,
+                wanted.reaped
+            );
+            found.reaped += further.reaped;
+            found.files_expired += further.files_expired;
         }
         for swept in [&mut wanted, &mut found] {
             swept.next_due = swept.next_due.map(|_| NONE);

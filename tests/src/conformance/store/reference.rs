@@ -7,6 +7,8 @@
 
 mod accepting;
 
+mod filing;
+
 mod taking;
 
 mod running;
@@ -24,8 +26,8 @@ use std::time::Duration;
 
 use shared::{
     model::{
-        AttemptToken, ErrorCode, Json, Nonce, OnDependencyFailure, Priority, Progress, Route,
-        Stamp, TaskEvent, TaskId, TaskSpec, TaskState, To, TypeName, WorkerId,
+        AttemptToken, ErrorCode, FileId, Json, Nonce, OnDependencyFailure, Priority, Progress,
+        Route, Stamp, TaskEvent, TaskId, TaskSpec, TaskState, To, TypeName, WorkerId,
     },
     store::verbs::Mode,
 };
@@ -77,6 +79,7 @@ pub struct Reference {
     takes: BTreeMap<Nonce, Vec<(TaskId, u32)>>,
     ended: BTreeMap<(TypeName, Priority), [u64; 3]>,
     learned: BTreeSet<TypeName>,
+    files: BTreeMap<FileId, filing::File>,
 }
 
 impl Reference {

@@ -45,7 +45,7 @@ local S, A, Q, N, B, M, MA, V, K, L, W, ST, FA, R = 1, 2, 3, 4, 5, 6, 7, 8, 9, 1
 -- x expires at, ra run at, due due at, tp traceparent, up has parents, rd reads
 -- parents, run runs after failed parents too, dn has dependents, f failures,
 -- solo, la lapses alone, ca a cancel is pending, cr its reason, e error code,
--- em error message, pg progress, lk and ls token and state of an earlier report.
+-- em error message, fl refers to files, pg progress, lk and ls token and state of an earlier report.
 
 -- Every record is read once per call, and written at the end if it changed.
 local NONE = {}

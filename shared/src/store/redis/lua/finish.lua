@@ -1,4 +1,5 @@
--- ARGV: per report id, token, head, body. A head is C|ran, K|ran, or
+-- ARGV: per report id, token, head, body. A head is C|ran, D|ran|hashes of the
+-- files that a completed run made, K|ran, or
 -- F|ran|retryable|retry in|code, in microseconds; the body is the result or the
 -- error's message. Answer: letters of the states, '-' for stale; hint.
 
@@ -53,6 +54,9 @@ local function report(id, token, head, body)
   if kind ~= 'K' then observe(h[Q], 'r', ran) end
   local to
   if kind == 'C' then
+    to = succeed(id, h, ran, body)
+  elseif kind == 'D' then
+    refer(id, h, match(head, '%x*$'))
     to = succeed(id, h, ran, body)
   elseif kind == 'K' or rare(h, 'ca') then
     to = stop(id, h)

@@ -1,7 +1,8 @@
--- ARGV: tenant, key, fingerprint, reply, linked, number of classes, then per
--- class its queue and most attempts, then per task its id, head, what only Rust
--- reads, and payload. A head is the number of the task's class, and if the task
--- has anything unusual
+-- ARGV: tenant, key, fingerprint, reply, linked, number of classes, files (per
+-- task that refers to any a line: id, space, hashes), then per class its queue
+-- and most attempts, then per task its id, head, what only Rust reads, and
+-- payload. A head is the number of the task's class, and if the task has
+-- anything unusual
 --   class|expires at|run at|policy|parents|reads|traceparent
 -- Parents of the same submission stand before their dependents.
 
@@ -17,7 +18,7 @@ if key ~= '' then
   end
 end
 local classes = {}
-local first = 7 + 2 * tonumber(ARGV[6])
+local first = 8 + 2 * tonumber(ARGV[6])
 -- Ids are minted once per submission: a first task that is here already means
 -- that this one was stored, and its answer lost.
 local asked_before = ARGV[first] and load(ARGV[first])
@@ -27,7 +28,7 @@ end
 if mode() == 'stopped' then
   return { 'stopped' }
 end
-for i = 7, first - 1, 2 do
+for i = 8, first - 1, 2 do
   classes[#classes + 1] = { q = ARGV[i], most = tonumber(ARGV[i + 1]), ready = {}, n = 0 }
 end
 
@@ -51,6 +52,25 @@ if ARGV[5] == '1' then
       end
     end
     states[ARGV[i]] = 'W'
+  end
+  if #unknown > 1 then
+    return unknown
+  end
+end
+
+local files = ARGV[7]
+if files ~= '' then
+  local places, unknown = {}, { 'files' }
+  for i = first, #ARGV, 4 do
+    places[ARGV[i]] = (i - first) / 4
+  end
+  for id, hashes in string.gmatch(files, '(%S+) (%x+)\n') do
+    for hash in string.gmatch(hashes, EACH_FILE) do
+      if call('EXISTS', P .. 'f:' .. tenant .. ':' .. hash) == 0 then
+        unknown[#unknown + 1] = places[id]
+        unknown[#unknown + 1] = hash
+      end
+    end
   end
   if #unknown > 1 then
     return unknown
@@ -142,6 +162,11 @@ for i = first, #ARGV, 4 do
   end
 end
 
+if files ~= '' then
+  for id, hashes in string.gmatch(files, '(%S+) (%x+)\n') do
+    refer(id, records[id], hashes)
+  end
+end
 for at = 1, #payloads, 4000 do
   call('MSET', unpack(payloads, at, min(at + 3999, #payloads)))
 end

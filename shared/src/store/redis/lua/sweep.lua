@@ -1,7 +1,8 @@
 -- ARGV: microseconds after which a missing sweep is an outage, the extension of
 -- leases, the cap of lapses alone, the retention, the limit of each kind.
 -- Answer: due, takes lapsed, leases lapsed, workers lost, expired, reaped,
--- outage, more, microseconds to the next due task or -1, overdue routes.
+-- outage, more, microseconds to the next due task or -1, overdue routes, files
+-- expired.
 
 local outage_after, lease, cap = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local retention, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -108,6 +109,30 @@ local function orphan(id, parents)
   end
 end
 
+-- The task refers to no file any more; those that nobody else uses begin to
+-- expire.
+local function unrefer(id, tenant)
+  for _, hash in ipairs(call('SMEMBERS', P .. 'fr:' .. id)) do
+    local name = tenant .. ':' .. hash
+    local file = P .. 'f:' .. name
+    if call('HINCRBY', file, 'u', -1) <= 0 then
+      call('ZADD', P .. 'fx', num(min(now + tonumber(call('HGET', file, 'keep')), MAX)), name)
+    end
+  end
+end
+
+local function expire_files()
+  local names = call('ZRANGEBYSCORE', P .. 'fx', '-inf', now, 'LIMIT', 0, limit)
+  for _, name in ipairs(names) do
+    local file = P .. 'f:' .. name
+    call('SREM', P .. 'fk:' .. match(name, '^[^:]*'), call('HGET', file, 'k'))
+    call('UNLINK', file)
+    call('ZREM', P .. 'fx', name)
+  end
+  if #names == limit then more = 1 end
+  return #names
+end
+
 local function reap_all()
   local reaped = 0
   while reaped < limit do
@@ -122,6 +147,10 @@ local function reap_all()
       if rare(h, 'up') then
         orphan(id, match(call('GET', U .. id) or '', '^([^|]*)'))
         keys[#keys + 1] = U .. id
+      end
+      if rare(h, 'fl') then
+        unrefer(id, part(h[Q]).tenant)
+        keys[#keys + 1] = P .. 'fr:' .. id
       end
       if h[Q] then place(LIST .. part(h[Q]).tenant, id, false) end
       place(FINAL, id, false)
@@ -174,8 +203,9 @@ end
 resolve()
 local expired = expire()
 local reaped = reap_all()
+local files_expired = expire_files()
 forget()
 flush()
 local next_due = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
 return { due, takes, lapsed, lost, expired, reaped, out, more,
-  next_due[2] and max(0, tonumber(next_due[2]) - now) or -1, overdue() }
+  next_due[2] and max(0, tonumber(next_due[2]) - now) or -1, overdue(), files_expired }

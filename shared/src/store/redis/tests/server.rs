@@ -143,6 +143,7 @@ impl Fleet {
             id,
             spec,
             input: Json::from_text(format!("{{\"n\":{}}}", self.rng.next_u32())),
+            files: Vec::new(),
         }
     }
 
@@ -229,8 +230,10 @@ impl Fleet {
     pub(super) async fn end(&self, run: &RunRef, outcome: Outcome) -> Finished {
         let report = Report {
             run: run.clone(),
+            tenant: TenantId::default(),
             outcome,
             ran_for: Duration::from_millis(5),
+            files: Vec::new(),
         };
         let finish = Finish {
             reports: vec![report],

@@ -2,6 +2,9 @@
 
 use proptest::{prelude::*, sample::Index};
 
+/// Files of a random life.
+pub(super) const FILES: u8 = 3;
+
 /// One task of a random submission.
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
@@ -11,6 +14,8 @@ pub(super) struct Draft {
     pub(super) runs_anyway: bool,
     pub(super) attempts: u32,
     pub(super) when: u8,
+    /// Refers to this file, perhaps unknown, and to the one after it.
+    pub(super) file: Option<u8>,
 }
 
 /// One random operation. Tasks and runs are picked among those that exist.
@@ -43,6 +48,13 @@ pub(super) enum Op {
         pick: Index,
         how: u8,
         twice: bool,
+        file: Option<u8>,
+    },
+    PutFile {
+        file: u8,
+        now: bool,
+        twice: bool,
+        replaces: bool,
     },
     Release(Index),
     Cancel(Vec<Index>),
@@ -67,15 +79,17 @@ fn draft() -> impl Strategy<Value = Draft> {
         any::<bool>(),
         1..4_u32,
         0..10_u8,
+        prop::option::weighted(0.15, 0..FILES),
     )
         .prop_map(
-            |(parents, kind, priority, runs_anyway, attempts, when)| Draft {
+            |(parents, kind, priority, runs_anyway, attempts, when, file)| Draft {
                 parents,
                 kind,
                 priority,
                 runs_anyway,
                 attempts,
                 when,
+                file,
             },
         )
 }
@@ -109,14 +123,17 @@ fn the_run() -> impl Strategy<Value = Op> {
     prop_oneof![
         1 => (any::<Index>(), any::<bool>(), seldom)
             .prop_map(|(pick, progress, now)| Op::Renew { pick, progress, now }),
-        6 => (any::<Index>(), 0..8_u8, seldom)
-            .prop_map(|(pick, how, twice)| Op::Finish { pick, how, twice }),
+        6 => (any::<Index>(), 0..8_u8, seldom, prop::option::weighted(0.3, 0..FILES))
+            .prop_map(|(pick, how, twice, file)| Op::Finish { pick, how, twice, file }),
         1 => any::<Index>().prop_map(Op::Release),
     ]
 }
 
 fn around_it() -> impl Strategy<Value = Op> {
+    let seldom = prop::bool::weighted(0.2);
     prop_oneof![
+        4 => (0..FILES, any::<bool>(), seldom, seldom)
+            .prop_map(|(file, now, twice, replaces)| Op::PutFile { file, now, twice, replaces }),
         2 => picks().prop_map(Op::Cancel),
         2 => picks().prop_map(Op::Retry),
         4 => (prop::bool::weighted(0.2), 1..3_u32)

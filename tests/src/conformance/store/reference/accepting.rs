@@ -39,6 +39,10 @@ impl Reference {
         if !unknown.is_empty() {
             return Submitted::UnknownParents(unknown);
         }
+        let unknown = self.unknown_files(submission);
+        if !unknown.is_empty() {
+            return Submitted::UnknownFiles(unknown);
+        }
         for task in &submission.tasks {
             self.accept(task);
         }
@@ -85,6 +89,7 @@ impl Reference {
             runs: Vec::new(),
         };
         self.tasks.insert(new.id, task);
+        self.refer(new.id, &new.files);
         match self.parents(new.id) {
             Err(_) => {
                 assert!(self.step(new.id, TaskEvent::ParentFailed));

@@ -133,6 +133,7 @@ impl Reference {
                 task.result = Some(result.clone());
                 let kind = task.spec.workflow_type.clone();
                 self.learned.insert(kind);
+                self.refer(id, &report.files);
                 self.end(id, TaskEvent::Succeeded, None);
             }
             Outcome::Failed { error, retry_in } if !cancel => {

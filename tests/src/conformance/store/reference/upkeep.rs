@@ -41,6 +41,7 @@ impl Reference {
         if sweep.retention.is_zero() {
             swept.reaped = self.reap();
         }
+        swept.files_expired = self.expire_files();
         swept.overdue = self.overdue();
         let scheduled = self
             .tasks
@@ -80,6 +81,7 @@ impl Reference {
             }
             for id in free {
                 self.tasks.remove(&id);
+                self.unrefer(id);
                 reaped += 1;
             }
         }

@@ -1,0 +1,86 @@
+//! E-mail analysis: who writes to whom, how fast, in what tone, from the mails of one owner.
+//!
+//! The way of a run: `input` -> `source` (bytes to single mails) -> `read` (a mail to its record, [`message`]) ->
+//! `corpus` (duplicates dropped, failures listed) -> [`contact`] (who is who) -> `thread` -> `judge` (`tone`, `traffic`,
+//! `engagement`, `updates`) -> `output`.
+//! Invariant: the same mails give the same result in every form and every order. Deliberately absent: decryption,
+//! anything remote, names and bodies in results; people are keyed hashes.
+
+mod anomaly;
+mod contact;
+mod corpus;
+mod engagement;
+mod input;
+mod judge;
+mod limits;
+mod message;
+mod output;
+mod read;
+mod sample;
+mod source;
+mod summary;
+mod thread;
+mod tone;
+mod traffic;
+mod updates;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+
+use crate::document::Document;
+use crate::{Error, Run, schema};
+
+pub(crate) use sample::example;
+
+/// JSON Schema of the input.
+pub(crate) fn input_schema() -> Value {
+    static SCHEMA: OnceLock<Value> = OnceLock::new();
+    SCHEMA.get_or_init(schema::of::<input::Input>).clone()
+}
+
+/// What absent optional fields are taken to be.
+pub(crate) fn defaults() -> Value {
+    json!({"owner_addresses": [], "aliases": {}, "sponsor_domains": {}, "known_message_ids": [],
+        "params": input::Params::default()})
+}
+
+/// Everything that later steps look at.
+pub(super) struct Scene<'a> {
+    input: &'a input::Input,
+    corpus: &'a corpus::Corpus,
+    book: &'a contact::Book,
+    forest: &'a thread::Forest,
+    contact_key: &'a [u8; 32],
+}
+
+/// Analyses the mails of one owner.
+pub(crate) fn run(input: &Value, run: &Run<'_>) -> Result<Value, Error> {
+    static SCHEMA: OnceLock<Value> = OnceLock::new();
+    let input: input::Input = schema::read(SCHEMA.get_or_init(input_schema), input)?;
+    let as_of = input.validate()?;
+    let corpus = corpus::gather(&input, as_of, run)?;
+    run.step(0.5, "joining threads")?;
+    let identities = contact::Identities::new(&input.owner_addresses, &input.aliases);
+    let book = contact::Book::new(&corpus.messages, &identities, run.contact_key);
+    let forest = thread::forest(&corpus.messages, input.params.subject_merge);
+    let scene = Scene {
+        input: &input,
+        corpus: &corpus,
+        book: &book,
+        forest: &forest,
+        contact_key: run.contact_key,
+    };
+    let mut doc = Document::default();
+    let cut = judge::fill(&scene, as_of, run, &mut doc)?;
+    output::fill(&scene, cut, &mut doc);
+    Ok(doc.finish())
+}
+
+/// A finished output in words.
+pub(crate) fn summary(output: &Value) -> String {
+    summary::text(output)
+}
