@@ -42,7 +42,7 @@ pub(crate) struct Import<L> {
     mapping: BTreeMap<String, String>,
     /// Fields that are the same in every row; a mapped column that is filled counts more.
     #[serde(default)]
-    #[schemars(with = "Option<BTreeMap<String, Anything>>")]
+    #[schemars(with = "BTreeMap<String, Anything>")]
     constants: BTreeMap<String, Value>,
 }
 
@@ -105,8 +105,29 @@ impl Tally {
         json!({"into": into, "rows": self.rows, "used": self.used, "left_out": reasons})
     }
 
-    /// A row whose entry is used after all, or not.
-    pub(crate) fn leave(&mut self, reason: String, place: &str) {
+    /// An entry turns out to be unusable.
+    pub(crate) fn refuse(&mut self, reason: String, place: &str) {
+        self.used -= 1;
+        self.leave(reason, place);
+    }
+
+    /// `Err` when there are rows and none of them is used. `at` is the import.
+    pub(crate) fn accept(&self, at: &str) -> Result<(), Error> {
+        if self.rows == 0 || self.used > 0 {
+            return Ok(());
+        }
+        let reasons: Vec<_> = self.left_out.keys().cloned().collect();
+        Err(invalid(
+            at,
+            format!(
+                "none of the {} rows can be used: {}",
+                self.rows,
+                reasons.join("; ")
+            ),
+        ))
+    }
+
+    fn leave(&mut self, reason: String, place: &str) {
         let (rows, places) = self.left_out.entry(reason).or_default();
         *rows += 1;
         if places.len() < PLACES {
@@ -148,17 +169,7 @@ impl<L> Import<L> {
             }
         }
         tally.used = entries.len() as u64;
-        if tally.rows > 0 && tally.used == 0 {
-            let reasons: Vec<_> = tally.left_out.keys().cloned().collect();
-            return Err(invalid(
-                at,
-                format!(
-                    "none of the {} rows can be used: {}",
-                    tally.rows,
-                    reasons.join("; ")
-                ),
-            ));
-        }
+        tally.accept(at)?;
         Ok((entries, tally))
     }
 

@@ -27,10 +27,11 @@ mod grant;
 mod relationship;
 mod sponsor;
 
-pub use catalogue::{Bounds, Category, WorkflowType, catalogue, find};
+pub use catalogue::{Bounds, Category, Demand, WorkflowType, catalogue, find};
 pub use files::{FileLink, Files, NoFiles, Sink, Source, id_of, sha256_of};
 pub use grant::sample_grant;
 pub use problem::{Error, Problem};
 pub use relationship::karate_club;
 pub use run::Run;
+pub use sponsor::{fit_bgbb, sample_sponsors};
 pub use vader::{METHOD as VADER_METHOD, Scores, polarity_scores};

@@ -13,7 +13,7 @@ use super::engagement::{self, Dealings, Settings};
 use super::tone::{self, Gathered, Tone, Unscored};
 use super::traffic::{self, Author, Known, Mail};
 use super::updates::{self, Sponsors};
-use super::{Scene, limits};
+use super::{Scene, interactions, limits};
 use crate::document::Document;
 use crate::{Error, Run};
 
@@ -75,7 +75,8 @@ pub(super) fn fill(
         .iter()
         .map(|id| bare(id))
         .collect();
-    let updates = updates::all(&mails, scene.book.people(), &sponsors, &known_ids, as_of);
+    let events = updates::events(&mails, scene.book.people(), &sponsors);
+    let updates = updates::all(&events, &known_ids, as_of);
     doc.set(
         "updates",
         updates
@@ -83,6 +84,7 @@ pub(super) fn fill(
             .map(updates::Update::describe)
             .collect::<Vec<_>>(),
     );
+    let truncated = interactions::fill(&events, doc) || truncated;
     doc.set("conventions", conventions());
     Ok(truncated)
 }

@@ -49,6 +49,8 @@ pub(super) const MAX_CORPUS_TEXT_BYTES: usize = 256 << 20;
 pub(super) const MAX_FAILED_LISTED: usize = 1_000;
 /// Contacts that are listed; soft, the newest stay. About 1.5 KB each, so that the result stays under its cap.
 pub(super) const MAX_CONTACTS: usize = 20_000;
+/// Mails with sponsors that are listed as interactions; soft, the newest stay. About 250 bytes each.
+pub(super) const MAX_INTERACTIONS: usize = 50_000;
 /// Threads that are listed; soft, the newest stay.
 pub(super) const MAX_LISTED: usize = 50_000;
 /// Addresses of the owner and of aliases.
@@ -78,6 +80,7 @@ pub(super) fn listed() -> Value {
         "max_corpus_text_bytes": MAX_CORPUS_TEXT_BYTES,
         "max_failed_listed": MAX_FAILED_LISTED,
         "max_contacts": MAX_CONTACTS,
+        "max_interactions": MAX_INTERACTIONS,
         "max_listed": MAX_LISTED,
         "max_known_addresses": MAX_KNOWN_ADDRESSES,
         "max_known_ids": MAX_KNOWN_IDS,

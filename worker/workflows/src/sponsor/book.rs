@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 
-use super::input::{Ask, AskOutcome, Capacity, Gift, Input, Interaction, Sponsor};
+use super::input::{Ask, AskOutcome, Capacity, Gift, Input, Interaction, List, Sponsor};
 use super::limits;
 use crate::money::Amount;
 use crate::number::small;
@@ -37,6 +37,15 @@ pub(super) struct Record<'a> {
     pub(super) annual_giving: Option<Decimal>,
     pub(super) min_award: Option<Decimal>,
     pub(super) max_award: Option<Decimal>,
+}
+
+impl Record<'_> {
+    /// What the sponsor is called in ties: its own id and those of its people.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.sponsor.id)
+            .chain(&self.sponsor.person_ids)
+            .map(String::as_str)
+    }
 }
 
 /// One gift.
@@ -82,6 +91,9 @@ impl<'a> Book<'a> {
     pub(super) fn new(input: &'a Input) -> Result<Self, Error> {
         caps(input)?;
         let mut clerk = Clerk::new(input);
+        if input.sponsors.is_empty() {
+            clerk.problem("/sponsors", "no sponsor is given, nor imported");
+        }
         let mut records: Vec<_> = input
             .sponsors
             .iter()
@@ -153,28 +165,8 @@ struct Clerk<'a> {
     places: HashMap<&'a str, usize>,
     /// The sponsor of each person; `None` for a person of several.
     people: HashMap<&'a str, Option<usize>>,
-    seen: [HashSet<&'a str>; 4],
+    seen: [HashSet<&'a str>; 5],
     problems: Vec<Problem>,
-}
-
-/// Which ids must differ from one another.
-#[derive(Clone, Copy)]
-enum List {
-    Sponsors,
-    Gifts,
-    Asks,
-    Interactions,
-}
-
-impl List {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Sponsors => "sponsors",
-            Self::Gifts => "gifts",
-            Self::Asks => "asks",
-            Self::Interactions => "interactions",
-        }
-    }
 }
 
 impl<'a> Clerk<'a> {
@@ -211,11 +203,11 @@ impl<'a> Clerk<'a> {
     fn weights(&mut self) {
         let input = self.input;
         for name in input.params.weights.keys() {
-            if !super::strength::COMPONENTS
+            if !crate::strength::COMPONENTS
                 .iter()
                 .any(|known| known == name)
             {
-                let names = super::strength::COMPONENTS.join(", ");
+                let names = crate::strength::COMPONENTS.join(", ");
                 self.problem(
                     "/params/weights",
                     format!("has an unknown component; known are {names}"),

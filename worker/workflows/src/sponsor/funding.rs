@@ -14,7 +14,7 @@ use super::model::bgbb::{self, History};
 use super::model::shrinkage::{Prior, Trials};
 use super::periods;
 use crate::schema::Day;
-pub(super) use asks::{Outlook, Scored};
+pub(super) use asks::{FEATURES, Outlook, Scored, features, fit as fit_asks};
 
 /// Sponsors with [`FEWEST_PERIODS`] before BG/BB is fitted.
 const FEWEST_SPONSORS: usize = 30;
@@ -35,6 +35,17 @@ impl Rung {
             Self::BetaBinomial => "beta_binomial",
             Self::BgBb => "bgbb",
             Self::Logistic => "logistic",
+        }
+    }
+
+    /// The formula behind the probability.
+    pub(super) fn method(self) -> &'static str {
+        match self {
+            Self::BetaBinomial => {
+                "1 - B(a', b' + m) / B(a', b') of the posterior (s + a, n - s + b); (s + a) / (n + a + b) for m = 1"
+            }
+            Self::BgBb => "1 - L(x, t_x, n + m) / L(x, t_x, n)",
+            Self::Logistic => "1 / (1 + exp(-(intercept + coefficients . features)))",
         }
     }
 }
@@ -70,7 +81,7 @@ pub(super) struct Ladder {
     pub(super) bgbb: Option<(bgbb::Fit, u32)>,
     /// Rung 2, or why it is not used.
     pub(super) asks: Result<Scored, String>,
-    why_not_bgbb: String,
+    pub(super) why_not_bgbb: String,
     base_rate: Option<f64>,
 }
 

@@ -1,23 +1,26 @@
 //! Who matters in the network of acquaintances: the mean percentile rank of four measures.
 //!
-//! Sum of tie strengths, betweenness, PageRank, and 1 - Burt's constraint (R. S. Burt, Structural Holes, 1992), the
-//! last three as `relationship_mapping` computes them. A sponsor with several people counts its most influential one.
+//! Sum of tie strengths, betweenness, PageRank, and 1 - Burt's constraint (R. S. Burt, Structural Holes, 1992), as
+//! `relationship_mapping` computes them: either in an earlier task whose `nodes` are given, or here from the ties. A
+//! sponsor with several people counts its most influential one.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::book::Record;
-use super::input::Input;
+use super::book::{Record, count};
+use super::input::{Input, Node};
 use crate::number::ranks;
-use crate::{Error, Run, relationship};
+use crate::{Error, Problem, Run, relationship};
 
-/// Every person and sponsor in the ties, with their standing.
+/// Every person and sponsor in the network, with their standing.
 #[derive(Debug, Default)]
 pub(super) struct Influence {
     of: BTreeMap<String, Standing>,
     /// Why there is none at all.
     pub(super) absent: Option<&'static str>,
+    /// Where the measures come from.
+    pub(super) source: &'static str,
 }
 
 /// One node's standing.
@@ -32,75 +35,96 @@ pub(super) struct Standing {
 
 impl Influence {
     pub(super) fn new(input: &Input, run: &Run<'_>) -> Result<Self, Error> {
+        if let Some(nodes) = &input.influence {
+            return Self::of_nodes(nodes.clone(), "influence of the input", "/influence");
+        }
         if input.ties.is_empty() {
             return Ok(Self {
-                absent: Some("no ties were given"),
+                absent: Some("neither ties nor influence were given"),
                 ..Self::default()
             });
         }
-        let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
-        for tie in &input.ties {
-            if tie.a != tie.b {
-                *sums.entry(&tie.a).or_default() += tie.strength;
-                *sums.entry(&tie.b).or_default() += tie.strength;
-            }
-        }
-        if sums.is_empty() {
-            return Ok(Self {
-                absent: Some("every tie is of a node with itself"),
-                ..Self::default()
-            });
-        }
-        let map = relationship::run(&network(input, &sums), run)?;
-        let nodes = map["nodes"].as_array().map_or(&[][..], Vec::as_slice);
-        let column = |name: &str, sign: f64| -> Vec<Option<f64>> {
-            percentiles(
-                &nodes
-                    .iter()
-                    .map(|n| n[name].as_f64().map(|x| sign * x))
-                    .collect::<Vec<_>>(),
-            )
-        };
-        let columns = [
-            percentiles(&sums.values().map(|s| Some(*s)).collect::<Vec<_>>()),
-            column("betweenness", 1.0),
-            column("pagerank", 1.0),
-            column("constraint", -1.0),
-        ];
-        let standing = |i: usize| {
-            let known: Vec<f64> = columns.iter().filter_map(|c| c[i]).collect();
-            Standing {
-                score: 100.0 * known.iter().sum::<f64>() / known.len() as f64,
-                measures: super::book::count(&known),
-                broker: nodes[i]["broker"] == true,
-            }
-        };
-        // Both are sorted by id.
-        let of = sums
-            .keys()
-            .enumerate()
-            .map(|(i, id)| ((*id).to_owned(), standing(i)))
-            .collect();
-        Ok(Self { of, absent: None })
+        let mut output = relationship::run(&network(input), run).map_err(at_ties)?;
+        let nodes = serde_json::from_value(output["nodes"].take())
+            .map_err(|_| Error::Internal("a relationship mapping has unreadable nodes".into()))?;
+        Self::of_nodes(nodes, "ties of the input", "/ties")
     }
 
-    /// The standing of a sponsor: of itself or the most influential of its people; `None` if none is in the ties.
+    fn of_nodes(mut nodes: Vec<Node>, source: &'static str, at: &str) -> Result<Self, Error> {
+        nodes.sort_by(|a, b| a.id.cmp(&b.id));
+        if nodes.windows(2).any(|pair| pair[0].id == pair[1].id) {
+            return Err(Error::InvalidInput(vec![Problem::new(
+                at,
+                "two nodes have the same id",
+            )]));
+        }
+        let column = |of: fn(&Node) -> Option<f64>| -> Vec<Option<f64>> {
+            percentiles(&nodes.iter().map(of).collect::<Vec<_>>())
+        };
+        let columns = [
+            column(|n| n.strength),
+            column(|n| n.betweenness),
+            column(|n| n.pagerank),
+            column(|n| n.constraint.map(|c| -c)),
+        ];
+        let standing = |(i, node): (usize, &Node)| {
+            let known: Vec<f64> = columns.iter().filter_map(|c| c[i]).collect();
+            let standing = Standing {
+                score: 100.0 * known.iter().sum::<f64>() / known.len() as f64,
+                measures: count(&known),
+                broker: node.broker.unwrap_or(false),
+            };
+            (!known.is_empty()).then(|| (node.id.clone(), standing))
+        };
+        let of: BTreeMap<_, _> = nodes.iter().enumerate().filter_map(standing).collect();
+        let absent = of.is_empty().then_some("no node has any of the measures");
+        Ok(Self { of, absent, source })
+    }
+
+    /// Nodes with a standing.
+    pub(super) fn nodes(&self) -> usize {
+        self.of.len()
+    }
+
+    /// The standing of a sponsor: of itself or the most influential of its people; `None` if none is in the network.
     pub(super) fn of(&self, record: &Record<'_>) -> Option<Standing> {
-        let ids = std::iter::once(&record.sponsor.id).chain(&record.sponsor.person_ids);
-        ids.filter_map(|id| self.of.get(id))
+        record
+            .ids()
+            .filter_map(|id| self.of.get(id))
             .copied()
             .max_by(|a, b| a.score.total_cmp(&b.score))
     }
 }
 
-fn network(input: &Input, sums: &BTreeMap<&str, f64>) -> Value {
-    let nodes: Vec<_> = sums.keys().map(|id| json!({"id": id})).collect();
+fn network(input: &Input) -> Value {
+    let ids: std::collections::BTreeSet<&str> = input
+        .ties
+        .iter()
+        .flat_map(|t| [t.a.as_str(), t.b.as_str()])
+        .collect();
+    let nodes: Vec<_> = ids.iter().map(|id| json!({"id": id})).collect();
     let edges: Vec<_> = input
         .ties
         .iter()
         .map(|t| json!({"a": t.a, "b": t.b, "strength": t.strength}))
         .collect();
-    json!({"nodes": nodes, "edges": edges, "metrics": ["betweenness", "pagerank", "constraint"], "seed": input.seed})
+    json!({"nodes": nodes, "edges": edges, "metrics": ["degree", "betweenness", "pagerank", "constraint"],
+        "seed": input.seed})
+}
+
+/// A limit of relationship mapping is met by the ties of this input.
+fn at_ties(error: Error) -> Error {
+    match error {
+        Error::LimitExceeded {
+            limit, value, cap, ..
+        } => Error::LimitExceeded {
+            limit,
+            value,
+            cap,
+            pointer: "/ties".into(),
+        },
+        other => other,
+    }
 }
 
 /// Share of the known values that are lower, ties counting half of their peers: 0.5 in the middle, below 1 at the top.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::imports::Import;
 use crate::money::Amount;
 use crate::relationship::Advanced;
 use crate::schema::Day;
@@ -23,8 +24,8 @@ pub(super) struct Input {
     #[serde(default)]
     #[schemars(extend("additionalProperties" = {"type": "number", "exclusiveMinimum": 0.0}))]
     pub(super) fx: BTreeMap<String, f64>,
-    /// Whom to analyse; at least one.
-    #[schemars(length(min = 1))]
+    /// Whom to analyse; at least one, here or by `imports`.
+    #[serde(default)]
     pub(super) sponsors: Vec<Sponsor>,
     /// What they gave.
     #[serde(default)]
@@ -38,6 +39,12 @@ pub(super) struct Input {
     /// Who knows whom: for influence, and for shared acquaintances with `params.us`.
     #[serde(default)]
     pub(super) ties: Vec<Tie>,
+    /// `nodes` of a relationship mapping's result, instead of an influence computed from `ties`.
+    #[serde(default)]
+    pub(super) influence: Option<Vec<Node>>,
+    /// Rows of tables to be read as further sponsors, gifts, asks, interactions or ties.
+    #[serde(default)]
+    pub(super) imports: Vec<Import<List>>,
     /// Settings.
     #[serde(default)]
     pub(super) params: Params,
@@ -229,6 +236,52 @@ pub(super) struct Tie {
     #[serde(default = "certain")]
     #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0.0))]
     pub(super) strength: f64,
+}
+
+/// A node as a relationship mapping describes it; what else it tells is passed over.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub(super) struct Node {
+    /// A person or sponsor.
+    #[schemars(length(min = 1, max = 256))]
+    pub(super) id: String,
+    /// Sum of the strengths of its ties.
+    #[serde(default)]
+    pub(super) strength: Option<f64>,
+    /// Betweenness centrality.
+    #[serde(default)]
+    pub(super) betweenness: Option<f64>,
+    /// Share of a random walk.
+    #[serde(default)]
+    pub(super) pagerank: Option<f64>,
+    /// Burt's constraint.
+    #[serde(default)]
+    pub(super) constraint: Option<f64>,
+    /// Whether it bridges groups.
+    #[serde(default)]
+    pub(super) broker: Option<bool>,
+}
+
+/// A list that rows can be read into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum List {
+    Sponsors,
+    Gifts,
+    Asks,
+    Interactions,
+    Ties,
+}
+
+impl List {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Sponsors => "sponsors",
+            Self::Gifts => "gifts",
+            Self::Asks => "asks",
+            Self::Interactions => "interactions",
+            Self::Ties => "ties",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]

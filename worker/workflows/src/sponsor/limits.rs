@@ -22,6 +22,7 @@ pub(super) fn listed() -> Value {
         "max_asks": MAX_ASKS,
         "max_interactions": MAX_INTERACTIONS,
         "max_ties": MAX_TIES,
+        "max_import_rows": crate::imports::MAX_ROWS,
         "draws": DRAWS,
     })
 }

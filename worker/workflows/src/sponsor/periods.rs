@@ -38,6 +38,15 @@ impl Period {
         (last - as_of).get_days()
     }
 
+    /// Its mean length in the Gregorian calendar.
+    pub(super) fn mean_days(self) -> f64 {
+        match self {
+            Self::Year => 365.2425,
+            Self::Quarter => 365.2425 / 4.0,
+            Self::Month => 365.2425 / 12.0,
+        }
+    }
+
     /// The name with its number: `1 year`, `3 quarters`.
     pub(super) fn horizon(self, periods: u32) -> String {
         let name = match self {

@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 use crate::money;
 use crate::sponsor::book::{Asked, Book, Record, count};
 use crate::sponsor::model::logistic::{Case, Judgement, Model, judge};
+use crate::{Error, Run};
 
 /// Decided asks before a model is fitted.
 const FEWEST_ASKS: usize = 100;
@@ -24,7 +25,7 @@ pub(crate) const FEATURES: [&str; 6] = [
     "log_ask_to_median_gift",
     "focus_jaccard",
     "relationship",
-    "broker",
+    "influence",
 ];
 
 /// The features of an ask, in the order of [`FEATURES`].
@@ -50,11 +51,15 @@ impl Scored {
     }
 }
 
-/// What is known of a sponsor on a day besides its gifts: relationship score in [0, 1], and broker score.
+/// What is known of a sponsor on a day besides its gifts: relationship score and influence, both in [0, 1].
 pub(crate) type Known<'a> = &'a dyn Fn(usize, Date) -> (Option<f64>, Option<f64>);
 
-/// Fits and judges the model. The error says why there is none.
-pub(crate) fn fit(book: &Book<'_>, known: Known<'_>) -> Result<Scored, String> {
+/// Fits and judges the model. The inner error says why there is none.
+pub(crate) fn fit(
+    book: &Book<'_>,
+    known: Known<'_>,
+    run: &Run<'_>,
+) -> Result<Result<Scored, String>, Error> {
     let mut decided: Vec<(usize, &Asked<'_>, bool)> = book
         .records
         .iter()
@@ -65,24 +70,20 @@ pub(crate) fn fit(book: &Book<'_>, known: Known<'_>) -> Result<Scored, String> {
     let awarded = decided.iter().filter(|d| d.2).count();
     let declined = decided.len() - awarded;
     if decided.len() < FEWEST_ASKS || awarded.min(declined) < FEWEST_OF_EACH {
-        return Err(format!(
+        return Ok(Err(format!(
             "{awarded} asks were awarded and {declined} declined; a model of asks needs {FEWEST_ASKS} in all and {FEWEST_OF_EACH} of each"
-        ));
+        )));
     }
     decided.sort_by_key(|(_, a, _)| (a.ask.date, a.ask.id.as_str()));
-    let cases: Vec<Case<6>> = decided
-        .iter()
-        .map(|(i, ask, success)| {
-            let record = &book.records[*i];
-            let Outlook(features) =
-                features(record, Some(ask), ask.ask.date.0, known(*i, ask.ask.date.0));
-            Case {
-                features,
-                success: *success,
-            }
-        })
-        .collect();
-    scored(&cases)
+    let mut cases = Vec::with_capacity(decided.len());
+    for (i, ask, success) in decided {
+        // A look at a relationship as it was then takes all its contacts.
+        run.check()?;
+        let day = ask.ask.date.0;
+        let Outlook(features) = features(&book.records[i], Some(ask), day, known(i, day));
+        cases.push(Case { features, success });
+    }
+    Ok(scored(&cases))
 }
 
 #[expect(

@@ -154,11 +154,7 @@ pub(crate) fn fit(histories: &[(History, f64)]) -> Option<Fit> {
     let cost = |logs: &[f64; 4]| -total(&Parameters::from_logs(logs), histories);
     // Several starts: the surface has a long flat ridge towards theta -> 0.
     const STARTS: [[f64; 4]; 3] = [[0.0; 4], [0.0, 0.0, -1.0, 1.0], [1.0, 1.0, 0.0, 3.0]];
-    let best = STARTS
-        .into_iter()
-        .map(|start| minimise(start, BOUND, cost))
-        .min_by(|a, b| a.value.total_cmp(&b.value))?;
-    Some(told(&best, histories))
+    Some(told(&minimise(&STARTS, BOUND, cost), histories))
 }
 
 fn told(best: &Minimum<4>, histories: &[(History, f64)]) -> Fit {
@@ -173,8 +169,52 @@ fn told(best: &Minimum<4>, histories: &[(History, f64)]) -> Fit {
 
 /// ln likelihood of all histories.
 pub(crate) fn total(parameters: &Parameters, histories: &[(History, f64)]) -> f64 {
+    let longest = histories.iter().map(|(h, _)| h.n).max().unwrap_or(0);
+    let table = Table::new(parameters, longest);
     histories
         .iter()
-        .map(|(h, number)| number * parameters.ln_likelihood(*h))
+        .map(|(h, number)| number * table.ln_likelihood(*h))
         .sum()
+}
+
+/// Quotients of gamma functions whose arguments differ by a count, once for all histories: entry `k` is
+/// ln(G(a + k) / G(a)), the sum of ln(a + i) over i < k.
+struct Table {
+    alpha: Vec<f64>,
+    beta: Vec<f64>,
+    both: Vec<f64>,
+    gamma: Vec<f64>,
+    delta: Vec<f64>,
+    all: Vec<f64>,
+}
+
+impl Table {
+    fn new(p: &Parameters, longest: u32) -> Self {
+        let rising = |a: f64| -> Vec<f64> {
+            let steps = (0..=longest).map(|i| (a + f64::from(i)).ln());
+            let sums = steps.scan(0.0, |sum, step| {
+                *sum += step;
+                Some(*sum)
+            });
+            std::iter::once(0.0).chain(sums).collect()
+        };
+        Self {
+            alpha: rising(p.alpha),
+            beta: rising(p.beta),
+            both: rising(p.alpha + p.beta),
+            gamma: rising(p.gamma),
+            delta: rising(p.delta),
+            all: rising(p.gamma + p.delta),
+        }
+    }
+
+    /// As [`Parameters::ln_likelihood`].
+    fn ln_likelihood(&self, h: History) -> f64 {
+        let (x, t_x, n) = (h.x as usize, h.t_x as usize, h.n as usize);
+        // `m` opportunities were met alive.
+        let gave = |m: usize| self.alpha[x] + self.beta[m - x] - self.both[m];
+        let alive = gave(n) + self.delta[n] - self.all[n];
+        let left = (t_x..n).map(|m| gave(m) + self.gamma[1] + self.delta[m] - self.all[m + 1]);
+        ln_sum_exp(std::iter::once(alive).chain(left))
+    }
 }

@@ -80,7 +80,7 @@ pub(crate) fn fit(customers: &[Customer]) -> Option<Parameters> {
         let [r, alpha, a, b] = logs.map(f64::exp);
         Parameters { r, alpha, a, b }
     };
-    let best = minimise([0.0; 4], BOUND, |logs| {
+    let best = minimise(&[[0.0; 4]], BOUND, |logs| {
         -scaled
             .iter()
             .map(|c| from(logs).ln_likelihood(*c))

@@ -70,7 +70,7 @@ pub(crate) fn fit(givings: &[Giving]) -> Option<Fit> {
         let [p, q, v] = logs.map(f64::exp);
         Parameters { p, q, v }
     };
-    let best = minimise([1.0, 1.0, 0.0], BOUND, |logs| {
+    let best = minimise(&[[1.0, 1.0, 0.0]], BOUND, |logs| {
         -scaled
             .iter()
             .map(|g| from(logs).ln_likelihood(*g))

@@ -26,10 +26,10 @@ pub(crate) struct Minimum<const N: usize> {
     pub(crate) converged: bool,
 }
 
-/// The least value of `f` in the box `[-bound, bound]`, searched from `start`. A value that is not finite counts as
-/// infinitely bad.
+/// The least value of `f` in the box `[-bound, bound]`: one descent from each start, then restarts from the best. A
+/// value that is not finite counts as infinitely bad.
 pub(crate) fn minimise<const N: usize>(
-    start: [f64; N],
+    starts: &[[f64; N]],
     bound: f64,
     f: impl Fn(&[f64; N]) -> f64,
 ) -> Minimum<N> {
@@ -42,10 +42,16 @@ pub(crate) fn minimise<const N: usize>(
         }
     };
     let mut best = Minimum {
-        at: start,
-        value: safe(&start),
+        at: [0.0; N],
+        value: f64::INFINITY,
         converged: false,
     };
+    for start in starts {
+        let (at, value) = descend(*start, bound, &safe);
+        if value < best.value {
+            (best.at, best.value) = (at, value);
+        }
+    }
     for _ in 0..MAX_RESTARTS {
         let (at, value) = descend(best.at, bound, &safe);
         let gained = best.value - value;
@@ -144,7 +150,7 @@ mod tests {
     #[test]
     fn finds_the_bottom_of_a_curved_valley() {
         let rosenbrock = |x: &[f64; 2]| (1.0 - x[0]).powi(2) + 100.0 * (x[1] - x[0] * x[0]).powi(2);
-        let found = minimise([-1.2, 1.0], 6.0, rosenbrock);
+        let found = minimise(&[[-1.2, 1.0]], 6.0, rosenbrock);
         assert!(found.converged);
         assert!(
             (found.at[0] - 1.0).abs() < 1e-4 && (found.at[1] - 1.0).abs() < 1e-4,
@@ -154,7 +160,7 @@ mod tests {
 
     #[test]
     fn stays_in_the_box_and_ends_at_its_wall() {
-        let found = minimise([0.0, 0.0, 0.0], 2.0, |x| {
+        let found = minimise(&[[0.0, 0.0, 0.0]], 2.0, |x| {
             -x[0] + x[1] * x[1] + (x[2] - 1.0).powi(2)
         });
         assert!(
@@ -166,6 +172,6 @@ mod tests {
 
     #[test]
     fn does_not_trust_a_function_that_is_nowhere_finite() {
-        assert!(!minimise([0.0], 1.0, |_| f64::NAN).converged);
+        assert!(!minimise(&[[0.0]], 1.0, |_| f64::NAN).converged);
     }
 }

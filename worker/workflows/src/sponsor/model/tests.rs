@@ -105,6 +105,32 @@ fn bgbb_likelihoods_of_all_histories_add_up_to_one() {
 }
 
 #[test]
+fn bgbb_sums_the_same_likelihood_by_tables() {
+    let p = bgbb::Parameters {
+        alpha: 1.2,
+        beta: 0.75,
+        gamma: 0.66,
+        delta: 2.8,
+    };
+    for (x, t_x, n) in [
+        (0, 0, 0),
+        (0, 0, 6),
+        (1, 4, 6),
+        (6, 6, 6),
+        (3, 40, 600),
+        (500, 700, 1_200),
+    ] {
+        let h = History { x, t_x, n };
+        let one = p.ln_likelihood(h);
+        close(
+            bgbb::total(&p, &[(h, 3.0)]),
+            3.0 * one,
+            1e-9 * (1.0 + one.abs()),
+        );
+    }
+}
+
+#[test]
 fn bgbb_chances_grow_with_the_horizon_and_stay_below_one() {
     let p = bgbb::fit(&donors()).unwrap().parameters;
     for (h, _) in donors() {
