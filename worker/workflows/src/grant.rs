@@ -59,7 +59,7 @@ pub fn sample_grant() -> Value {
 pub(crate) fn demand(input: &Value) -> Demand {
     let simulation = &input["simulation"];
     let runs = simulation["runs"].as_u64();
-    let runs = runs.unwrap_or_else(|| u64::from(input::Simulation::default().runs));
+    let runs = runs.unwrap_or_else(|| input::Simulation::default().runs);
     let tasks = input["tasks"].as_array().map_or(0, Vec::len) as u64;
     Demand {
         memory_bytes: (8 << 20) + 64 * runs + 4_096 * tasks,

@@ -27,7 +27,9 @@ pub(super) struct Input {
     /// Ties. Parallel ones combine to 1 - prod(1 - strength); self-loops are dropped with a warning.
     #[serde(default)]
     pub(super) edges: Vec<Edge>,
-    /// Rows of tables to be read as further nodes or edges.
+    /// Rows of tables, such as `records` of an Excel processing result, as further entries. `mapping` gives the column
+    /// of each field. Nodes: id, name, type; edges: a, b, strength, `last_contact`, kind. Whoever an edge names becomes
+    /// a node; a row that cannot be used is left out and counted.
     #[serde(default)]
     pub(super) imports: Vec<Import<List>>,
     /// Whose paths and reach to find; without it only metrics are computed.

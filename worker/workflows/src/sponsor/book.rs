@@ -72,11 +72,6 @@ impl Asked<'_> {
             AskOutcome::Withdrawn | AskOutcome::Pending => None,
         }
     }
-
-    /// The day that its outcome was known.
-    pub(super) fn decided(&self) -> Date {
-        self.ask.decided.map_or(self.ask.date.0, |day| day.0)
-    }
 }
 
 /// One contact.

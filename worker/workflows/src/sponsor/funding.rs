@@ -159,7 +159,7 @@ impl Ladder {
             Ok(scored) => self.by_asks(i, scored, outlook),
             Err(why) => self
                 .by_gifts(i)
-                .unwrap_or_else(|reason| self.by_rate(i, format!("{why}; {reason}"))),
+                .unwrap_or_else(|reason| self.by_rate(i, &format!("{why}; {reason}"))),
         };
         if let (Some((fit, _)), Some(history)) = (&self.bgbb, self.histories[i]) {
             funding.alive = Some(fit.parameters.alive(history));
@@ -213,7 +213,7 @@ impl Ladder {
         })
     }
 
-    fn by_rate(&self, i: usize, why: String) -> Funding {
+    fn by_rate(&self, i: usize, why: &str) -> Funding {
         let own = self.trials[i];
         let m = if self.trials_are_asks {
             1

@@ -42,7 +42,12 @@ pub(super) struct Input {
     /// `nodes` of a relationship mapping's result, instead of an influence computed from `ties`.
     #[serde(default)]
     pub(super) influence: Option<Vec<Node>>,
-    /// Rows of tables to be read as further sponsors, gifts, asks, interactions or ties.
+    /// Rows of tables, such as `records` of an Excel processing result, as further entries. `mapping` gives the column
+    /// of each field. Sponsors: id, name, type, `focus_areas`, `person_ids`, `annual_giving`, `min_award`,
+    /// `max_award`; gifts: `sponsor_id`, date, amount, currency, programme, `opportunity_id`, id; asks: `sponsor_id`,
+    /// date, outcome, amount, currency, `focus_areas`, decided, id; interactions: ts, channel, direction,
+    /// `sponsor_id` or `person_id`, `reply_to`, sentiment, id; ties: a, b, strength. A `sponsor_id` may be the
+    /// sponsor's name; without an id a row's place is its id; a row that cannot be used is left out and counted.
     #[serde(default)]
     pub(super) imports: Vec<Import<List>>,
     /// Settings.

@@ -76,7 +76,8 @@ mod tests {
         assert_eq!(quintiles(&[7.0; 6]), [3; 6]);
         let many: Vec<f64> = (0..100).map(f64::from).collect();
         for bin in 1..=5 {
-            assert_eq!(quintiles(&many).iter().filter(|&&q| q == bin).count(), 20);
+            let members = quintiles(&many).into_iter().filter(|q| *q == bin);
+            assert_eq!(members.count(), 20);
         }
     }
 }

@@ -146,7 +146,7 @@ impl<'s> Reader<'s> {
             for person in sponsor.person_ids.iter().collect::<HashSet<_>>() {
                 *people.entry(person.clone()).or_default() += 1;
             }
-            for name in &sponsor.name {
+            if let Some(name) = &sponsor.name {
                 names
                     .entry(folded(name))
                     .and_modify(|owner| *owner = owner.take().filter(|id| *id == sponsor.id))

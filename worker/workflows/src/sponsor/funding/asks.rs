@@ -99,7 +99,8 @@ fn scored(cases: &[Case<6>]) -> Result<Scored, String> {
     let predictions: Vec<_> = later.iter().map(|c| model.predict(&c.features)).collect();
     let outcomes: Vec<_> = later.iter().map(|c| c.success).collect();
     let judgement = judge(&predictions, &outcomes, base_rate);
-    if !(judgement.brier_skill > 0.0) {
+    let better = judgement.brier_skill > 0.0;
+    if !better {
         return Err(format!(
             "the model of asks does not beat the base rate on later asks (Brier skill {:.3})",
             judgement.brier_skill

@@ -11,6 +11,9 @@ use super::special::{ln_beta, ln_sum_exp, logistic};
 /// Bound of |ln parameter| in the fit: a parameter of e^6 = 403 is already a point mass for any data we see.
 pub(crate) const BOUND: f64 = 6.0;
 
+/// Where the search begins. Several places, for the surface has a long flat ridge towards theta -> 0.
+const STARTS: [[f64; 4]; 3] = [[0.0; 4], [0.0, 0.0, -1.0, 1.0], [1.0, 1.0, 0.0, 3.0]];
+
 /// What one donor did: gifts in `x` of `n` opportunities, the last at opportunity `t_x` (0 if none).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct History {
@@ -152,8 +155,6 @@ pub(crate) fn fit(histories: &[(History, f64)]) -> Option<Fit> {
         return None;
     }
     let cost = |logs: &[f64; 4]| -total(&Parameters::from_logs(logs), histories);
-    // Several starts: the surface has a long flat ridge towards theta -> 0.
-    const STARTS: [[f64; 4]; 3] = [[0.0; 4], [0.0, 0.0, -1.0, 1.0], [1.0, 1.0, 0.0, 3.0]];
     Some(told(&minimise(&STARTS, BOUND, cost), histories))
 }
 

@@ -225,7 +225,8 @@ impl Factor {
                 let inner: f64 = (0..j).map(|m| matrix[i * k + m] * matrix[j * k + m]).sum();
                 let rest = matrix[i * k + j] - inner;
                 if i == j {
-                    if !(rest > 1e-12) {
+                    let positive = rest > 1e-12;
+                    if !positive {
                         return None;
                     }
                     matrix[i * k + i] = rest.sqrt();

@@ -12,18 +12,26 @@ fn rows(csv: &str) -> impl Iterator<Item = Vec<f64>> + '_ {
         .map(|line| line.split(',').map(|cell| cell.parse().unwrap()).collect())
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts of a shipped file"
+)]
+fn whole(x: f64) -> u32 {
+    x.round() as u32
+}
+
 const DONATIONS: &str = include_str!("../../../tests/data/donations.csv");
 const CDNOW: &str = include_str!("../../../tests/data/cdnow.csv");
 
 fn donors() -> Vec<(History, f64)> {
-    let count = |x: f64| x.round() as u32;
     rows(DONATIONS)
         .map(|r| {
             (
                 History {
-                    x: count(r[0]),
-                    t_x: count(r[1]),
-                    n: count(r[2]),
+                    x: whole(r[0]),
+                    t_x: whole(r[1]),
+                    n: whole(r[2]),
                 },
                 r[3],
             )
@@ -163,7 +171,7 @@ fn bgnbd_has_the_published_likelihood() {
     };
     let customers: Vec<_> = rows(CDNOW)
         .map(|r| bgnbd::Customer {
-            x: r[1].round() as u32,
+            x: whole(r[1]),
             t_x: r[2],
             t: r[3],
         })

@@ -15,12 +15,15 @@ fn handler(name: &str) -> fn(&Value, &Run<'_>) -> Result<Value, Error> {
     find(name).unwrap().run
 }
 
+/// Contents by id.
+type Contents = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
+
 /// Files that stay in memory, so that one run can read what another made.
 #[derive(Default)]
-struct Shelf(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
+struct Shelf(Contents);
 
 struct Pending {
-    shelf: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+    shelf: Contents,
     content: Cursor<Vec<u8>>,
 }
 
@@ -73,12 +76,19 @@ impl Sink for Pending {
 /// A register of gifts with the defects that such sheets have.
 fn register() -> Vec<u8> {
     let mut csv = String::from("Gift,Funder,Kind,Received,Amount,Currency\n");
-    for year in 2019..=2025 {
-        csv += &format!(
-            "H-{year},Harbour Trust,Foundation,{year}-05-0{},\"1,{}00.00\",GBP\n",
-            year % 9 + 1,
-            year % 10
-        );
+    for (year, amount) in (2019..=2025).zip([
+        "1,900", "1,000", "1,100", "1,200", "1,300", "1,400", "1,500",
+    ]) {
+        let line = [
+            "H-",
+            &year.to_string(),
+            ",Harbour Trust,Foundation,",
+            &year.to_string(),
+            "-05-04,\"",
+            amount,
+            ".00\",GBP\n",
+        ];
+        csv += &line.concat();
     }
     csv += "M-1,Mill Street Bakery,Corporate,2024-02-11,250,GBP\n";
     csv += "M-2,Mill Street Bakery,Corporate,2027-02-11,250,GBP\n";
