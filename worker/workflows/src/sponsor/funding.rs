@@ -158,7 +158,7 @@ impl Ladder {
         let mut funding = match &self.asks {
             Ok(scored) => self.by_asks(i, scored, outlook),
             Err(why) => self
-                .by_gifts(i)
+                .by_gifts(i, why)
                 .unwrap_or_else(|reason| self.by_rate(i, &format!("{why}; {reason}"))),
         };
         if let (Some((fit, _)), Some(history)) = (&self.bgbb, self.histories[i]) {
@@ -187,7 +187,7 @@ impl Ladder {
     }
 
     /// Rung 1, or why not.
-    fn by_gifts(&self, i: usize) -> Result<Funding, String> {
+    fn by_gifts(&self, i: usize, why_not_asks: &str) -> Result<Funding, String> {
         let (fit, donors) = self
             .bgbb
             .as_ref()
@@ -203,7 +203,9 @@ impl Ladder {
             p: fit.parameters.gives_within(history, m),
             interval90: fit.interval90(history, m),
             rung: Rung::BgBb,
-            why: format!("BG/BB fitted to the gifts of {donors} sponsors{boundary}"),
+            why: format!(
+                "BG/BB fitted to the gifts of {donors} sponsors{boundary}; {why_not_asks}"
+            ),
             horizon: self.params.period.horizon(m),
             trained_on: *donors,
             alive: None,
