@@ -51,6 +51,7 @@ pub(crate) static KIND: WorkflowType = WorkflowType {
     defaults: || json!({}),
     example: || json!({"do": "echo"}),
     isolated: Some(BOUNDS),
+    demand: |_| None,
     run,
     summary: ToString::to_string,
 };

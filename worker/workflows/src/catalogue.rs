@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::{Error, Run, email, excel, grant, relationship};
+use crate::{Error, Run, email, excel, grant, relationship, sponsor};
 
 /// When the resource monitor may switch a type off: essential never, experimental first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,6 +45,15 @@ pub struct Bounds {
     pub output_bytes: u64,
 }
 
+/// What a run of one input is likely to need: for planning, not a bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Demand {
+    /// Bytes at the peak, the input and the result included.
+    pub memory_bytes: u64,
+    /// Milliseconds on one core of 2020 or later.
+    pub duration_ms: u64,
+}
+
 /// One workflow type: what it is called, what it takes, what it does.
 #[derive(Debug, Clone, Copy)]
 pub struct WorkflowType {
@@ -68,13 +77,15 @@ pub struct WorkflowType {
     pub example: fn() -> Value,
     /// For types that parse foreign bytes: what a run may use. Others run inside the worker's own process.
     pub isolated: Option<Bounds>,
+    /// What an input is likely to need, from its size alone; `None` where that lies in files not opened yet.
+    pub demand: fn(&Value) -> Option<Demand>,
     /// The work itself: input to output.
     pub run: fn(&Value, &Run<'_>) -> Result<Value, Error>,
     /// A few sentences and a small table about an output, for a programme officer.
     pub summary: fn(&Value) -> String,
 }
 
-static TYPES: [WorkflowType; 4] = [
+static TYPES: [WorkflowType; 5] = [
     WorkflowType {
         name: "email_analysis",
         title: "E-mail analysis",
@@ -91,6 +102,7 @@ static TYPES: [WorkflowType; 4] = [
             wall_seconds: 600,
             output_bytes: 64 << 20,
         }),
+        demand: unopened,
         run: email::run,
         summary: email::summary,
     },
@@ -110,6 +122,7 @@ static TYPES: [WorkflowType; 4] = [
             wall_seconds: 60,
             output_bytes: 64 << 20,
         }),
+        demand: unopened,
         run: excel::run,
         summary: excel::summary,
     },
@@ -124,6 +137,7 @@ static TYPES: [WorkflowType; 4] = [
         defaults: grant::defaults,
         example: grant::example,
         isolated: None,
+        demand: |input| Some(grant::demand(input)),
         run: grant::run,
         summary: grant::summary,
     },
@@ -138,10 +152,31 @@ static TYPES: [WorkflowType; 4] = [
         defaults: relationship::defaults,
         example: relationship::example,
         isolated: None,
+        demand: |input| Some(relationship::demand(input)),
         run: relationship::run,
         summary: relationship::summary,
     },
+    WorkflowType {
+        name: "sponsor_analysis",
+        title: "Sponsor analysis",
+        description: "How strong each relationship is, how likely and how large the next gift, and what to do next.",
+        category: Category::Essential,
+        resource_class: "cpu",
+        estimated_duration_ms: 300_000,
+        input_schema: sponsor::input_schema,
+        defaults: sponsor::defaults,
+        example: sponsor::example,
+        isolated: None,
+        demand: |input| Some(sponsor::demand(input)),
+        run: sponsor::run,
+        summary: sponsor::summary,
+    },
 ];
+
+/// Foreign bytes tell nothing before they are read.
+fn unopened(_: &Value) -> Option<Demand> {
+    None
+}
 
 /// All types, sorted by name.
 #[must_use]

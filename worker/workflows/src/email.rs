@@ -11,6 +11,7 @@ mod contact;
 mod corpus;
 mod engagement;
 mod input;
+mod interactions;
 mod judge;
 mod limits;
 mod message;

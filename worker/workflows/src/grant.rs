@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 
 use crate::document::Document;
 use crate::relationship::Advanced;
-use crate::{Error, Run, schema};
+use crate::{Demand, Error, Run, schema};
 
 pub(crate) use sample::example;
 pub(crate) use summary::text as summary;
@@ -53,6 +53,19 @@ pub(crate) fn defaults() -> Value {
 #[must_use]
 pub fn sample_grant() -> Value {
     sample::federal()
+}
+
+/// What an input is likely to need: the runs of the simulation, each over all tasks.
+pub(crate) fn demand(input: &Value) -> Demand {
+    let simulation = &input["simulation"];
+    let runs = simulation["runs"].as_u64();
+    let runs = runs.unwrap_or_else(|| input::Simulation::default().runs);
+    let tasks = input["tasks"].as_array().map_or(0, Vec::len) as u64;
+    Demand {
+        memory_bytes: (8 << 20) + 64 * runs + 4_096 * tasks,
+        // A draw and a step of the network take about 60 ns, calendars and floats some milliseconds.
+        duration_ms: 5 + (60 * runs * (tasks + 1)).div_ceil(1_000_000),
+    }
 }
 
 /// Plans a submission.

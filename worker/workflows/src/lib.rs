@@ -12,6 +12,8 @@
 mod catalogue;
 mod document;
 mod files;
+mod imports;
+mod money;
 mod number;
 mod problem;
 mod run;
@@ -23,11 +25,13 @@ mod email;
 mod excel;
 mod grant;
 mod relationship;
+mod sponsor;
 
-pub use catalogue::{Bounds, Category, WorkflowType, catalogue, find};
+pub use catalogue::{Bounds, Category, Demand, WorkflowType, catalogue, find};
 pub use files::{FileLink, Files, NoFiles, Sink, Source, id_of, sha256_of};
 pub use grant::sample_grant;
 pub use problem::{Error, Problem};
 pub use relationship::karate_club;
 pub use run::Run;
+pub use sponsor::{fit_bgbb, sample_sponsors};
 pub use vader::{METHOD as VADER_METHOD, Scores, polarity_scores};

@@ -58,6 +58,32 @@ pub(crate) fn correlation(x: &[f64], y: &[f64]) -> Option<f64> {
     (xx > 0.0 && yy > 0.0).then(|| (xy / (xx * yy).sqrt()).clamp(-1.0, 1.0))
 }
 
+/// Ranks from 1, mean rank for ties.
+pub(crate) fn ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<u32> = (0..small(values.len())).collect();
+    order.sort_unstable_by(|&i, &j| {
+        values[i as usize]
+            .total_cmp(&values[j as usize])
+            .then(i.cmp(&j))
+    });
+    let mut ranks = vec![0.0; values.len()];
+    let mut from = 0;
+    while from < order.len() {
+        let value = values[order[from] as usize];
+        let until = from
+            + order[from..]
+                .iter()
+                .take_while(|&&i| values[i as usize] <= value)
+                .count();
+        let mean = (from + 1 + until) as f64 / 2.0;
+        for &i in &order[from..until] {
+            ranks[i as usize] = mean;
+        }
+        from = until;
+    }
+    ranks
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -30,6 +30,20 @@ pub(crate) fn read<T: DeserializeOwned>(schema: &Value, input: &Value) -> Result
     })
 }
 
+/// An entry of a list by the schema of its items; the error says which field is wrong and how, without its value.
+pub(crate) fn read_entry<T: DeserializeOwned>(
+    schema: &Value,
+    fields: serde_json::Map<String, Value>,
+) -> Result<T, String> {
+    read(schema, &Value::Object(fields)).map_err(|error| match error {
+        Error::InvalidInput(problems) => problems.first().map_or_else(
+            || "cannot be read".to_owned(),
+            |p| format!("{} {}", p.pointer.trim_start_matches('/'), p.detail),
+        ),
+        other => other.to_string(),
+    })
+}
+
 #[expect(
     clippy::cast_possible_truncation,
     reason = "guarded: the float is integral and within 2^53"

@@ -6,14 +6,6 @@
 //! asked for by an earlier `as_of`. Deliberately absent: calendars of gifts, names, who is whose sponsor.
 //! Concept: Granovetter 1973; dimensions: Gilbert and Karahalios, CHI 2009; the weights are a policy, not a finding.
 
-#![cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "sponsor analysis, which uses all of it, is under construction"
-    )
-)]
-
 mod components;
 pub(crate) mod overlap;
 

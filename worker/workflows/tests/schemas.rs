@@ -2,12 +2,13 @@
 //! shape of one field the schema refuses too. An independent validator (the one that submissions meet) decides.
 
 use serde_json::{Value, json};
-use zerogate_workflows::{Error, Run, catalogue, karate_club, sample_grant};
+use zerogate_workflows::{Error, Run, catalogue, karate_club, sample_grant, sample_sponsors};
 
 fn samples(name: &str) -> Vec<Value> {
     match name {
         "relationship_mapping" => vec![karate_club()],
         "grant_timeline" => vec![sample_grant()],
+        "sponsor_analysis" => vec![sample_sponsors()],
         _ => vec![],
     }
 }

@@ -14,7 +14,7 @@ use super::read::ids;
 use super::tone::{self, Gathered, Tone, Unscored};
 use super::traffic::{self, Author, Known, Mail};
 use super::updates::{self, Sponsors};
-use super::{Scene, limits};
+use super::{Scene, interactions, limits};
 use crate::document::Document;
 use crate::{Error, Run};
 
@@ -77,7 +77,8 @@ pub(super) fn fill(
         .map(|id| ids::one(id).unwrap_or_else(|| id.trim().to_owned()))
         .collect();
     let known_ids: HashSet<&str> = known_ids.iter().map(String::as_str).collect();
-    let updates = updates::all(&mails, scene.book.people(), &sponsors, &known_ids, as_of);
+    let events = updates::events(&mails, scene.book.people(), &sponsors);
+    let updates = updates::all(&events, &known_ids, as_of);
     doc.set(
         "updates",
         updates
@@ -85,6 +86,7 @@ pub(super) fn fill(
             .map(updates::Update::describe)
             .collect::<Vec<_>>(),
     );
+    let truncated = interactions::fill(&events, doc) || truncated;
     doc.set("conventions", conventions());
     Ok(truncated)
 }

@@ -53,6 +53,8 @@ pub(super) const MAX_CYCLE_STEPS: u64 = 50_000_000;
 pub(super) const MAX_FAILED_LISTED: usize = 1_000;
 /// Contacts that are listed; soft, the newest stay. About 1.5 KB each, so that the result stays under its cap.
 pub(super) const MAX_CONTACTS: usize = 20_000;
+/// Mails with sponsors that are listed as interactions; soft, the newest stay. About 250 bytes each.
+pub(super) const MAX_INTERACTIONS: usize = 50_000;
 /// Threads that are listed; soft, the newest stay.
 pub(super) const MAX_LISTED: usize = 50_000;
 /// Addresses of the owner and of aliases.
@@ -83,6 +85,7 @@ pub(super) fn listed() -> Value {
         "max_cycle_steps": MAX_CYCLE_STEPS,
         "max_failed_listed": MAX_FAILED_LISTED,
         "max_contacts": MAX_CONTACTS,
+        "max_interactions": MAX_INTERACTIONS,
         "max_listed": MAX_LISTED,
         "max_known_addresses": MAX_KNOWN_ADDRESSES,
         "max_known_ids": MAX_KNOWN_IDS,

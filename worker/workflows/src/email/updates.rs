@@ -61,17 +61,18 @@ pub(super) struct Update<'a> {
     known_events: usize,
 }
 
-/// The updates of all sponsors with a new mail, by sponsor id. `people` is in the order of [`PersonId`].
-pub(super) fn all<'a>(
+/// Interactions by sponsor id, in the order of the mails.
+pub(super) type Events<'a> = BTreeMap<&'a str, Vec<Interaction<'a>>>;
+
+/// The mails with each sponsor. `people` is in the order of [`PersonId`].
+pub(super) fn events<'a>(
     mails: &'a [Mail<'a>],
     people: &[Person],
     sponsors: &'a Sponsors,
-    known: &HashSet<&str>,
-    as_of: Timestamp,
-) -> Vec<Update<'a>> {
+) -> Events<'a> {
     let sponsors_of: Vec<BTreeSet<&str>> = people.iter().map(|p| sponsors.of_person(p)).collect();
     let of = |id: PersonId| sponsors_of[id.index()].iter().copied();
-    let mut events: BTreeMap<&str, Vec<Interaction<'a>>> = BTreeMap::new();
+    let mut events = Events::new();
     for mail in mails {
         let (direction, concerned): (_, BTreeSet<&str>) = match mail.author {
             Author::Owner => (Direction::Out, mail.recipients().flat_map(of).collect()),
@@ -89,8 +90,17 @@ pub(super) fn all<'a>(
         }
     }
     events
-        .into_iter()
-        .filter_map(|(sponsor_id, events)| update(sponsor_id, &events, known, as_of))
+}
+
+/// The updates of all sponsors with a new mail, by sponsor id.
+pub(super) fn all<'a>(
+    events: &Events<'a>,
+    known: &HashSet<&str>,
+    as_of: Timestamp,
+) -> Vec<Update<'a>> {
+    events
+        .iter()
+        .filter_map(|(sponsor_id, events)| update(sponsor_id, events, known, as_of))
         .collect()
 }
 

@@ -4,7 +4,8 @@ use super::cpm::{self, Schedule};
 use super::limits::{SENSITIVITY_RUNS, SENSITIVITY_VALUES};
 use super::plan::Plan;
 use super::simulate::{self, Bounds, Outcome};
-use super::statistics::{ranks, spearman};
+use super::statistics::spearman;
+use crate::number::ranks;
 use crate::{Error, Run};
 
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Quantiles, moments and rank correlations of simulated values.
 
-use crate::number::correlation;
+use crate::number::{correlation, ranks};
 
 /// The nearest-rank quantile of ascending values.
 #[expect(
@@ -25,32 +25,6 @@ pub(super) fn moments(values: &[f64]) -> (f64, Option<f64>) {
 /// Spearman's rank correlation; ties share their mean rank, `None` when a side does not vary.
 pub(super) fn spearman(x: &[f64], ranks_of_y: &[f64]) -> Option<f64> {
     correlation(&ranks(x), ranks_of_y)
-}
-
-/// Ranks from 1, mean rank for ties.
-pub(super) fn ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<u32> = (0..crate::number::small(values.len())).collect();
-    order.sort_unstable_by(|&i, &j| {
-        values[i as usize]
-            .total_cmp(&values[j as usize])
-            .then(i.cmp(&j))
-    });
-    let mut ranks = vec![0.0; values.len()];
-    let mut from = 0;
-    while from < order.len() {
-        let value = values[order[from] as usize];
-        let until = from
-            + order[from..]
-                .iter()
-                .take_while(|&&i| values[i as usize] <= value)
-                .count();
-        let mean = (from + 1 + until) as f64 / 2.0;
-        for &i in &order[from..until] {
-            ranks[i as usize] = mean;
-        }
-        from = until;
-    }
-    ranks
 }
 
 #[cfg(test)]

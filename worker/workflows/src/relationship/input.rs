@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::limits;
+use super::tables::List;
+use crate::imports::Import;
 use crate::problem::accept;
 use crate::schema::Day;
 use crate::{Error, Problem};
@@ -19,12 +21,17 @@ pub(super) struct Input {
     /// Whether an edge leads from `a` to `b` only.
     #[serde(default)]
     pub(super) directed: bool,
-    /// People and organisations; at least one.
-    #[schemars(length(min = 1))]
+    /// People and organisations; at least one, here or by `imports`.
+    #[serde(default)]
     pub(super) nodes: Vec<Node>,
     /// Ties. Parallel ones combine to 1 - prod(1 - strength); self-loops are dropped with a warning.
     #[serde(default)]
     pub(super) edges: Vec<Edge>,
+    /// Rows of tables, such as `records` of an Excel processing result, as further entries. `mapping` gives the column
+    /// of each field. Nodes: id, name, type; edges: a, b, strength, `last_contact`, kind. Whoever an edge names becomes
+    /// a node; a row that cannot be used is left out and counted.
+    #[serde(default)]
+    pub(super) imports: Vec<Import<List>>,
     /// Whose paths and reach to find; without it only metrics are computed.
     #[serde(default)]
     pub(super) query: Option<Query>,
@@ -234,6 +241,9 @@ pub(super) fn validate(input: &Input) -> Result<(), Error> {
     )?;
 
     let mut problems = Vec::new();
+    if input.nodes.is_empty() {
+        problems.push(Problem::new("/nodes", "no node is given, nor imported"));
+    }
     let mut known = BTreeMap::new();
     for (i, node) in input.nodes.iter().enumerate() {
         if let Some(first) = known.insert(node.id.as_str(), i) {

@@ -150,7 +150,7 @@ impl Metrics {
         if !self.go(
             scene,
             Metric::Degree,
-            &["degree", "in_degree", "out_degree"],
+            &["degree", "in_degree", "out_degree", "strength"],
             false,
         ) {
             return;
@@ -170,6 +170,16 @@ impl Metrics {
             self.absent("in_degree", "the network is undirected");
             self.absent("out_degree", "the network is undirected");
         }
+        let mut sums = vec![0.0; graph.n()];
+        for link in &graph.links {
+            sums[link.a as usize] += link.strength;
+            sums[link.b as usize] += link.strength;
+        }
+        self.column(
+            "strength",
+            sums.into_iter().map(float).collect(),
+            json!({"method": "sum of the strengths of a node's ties", "method_version": 1, "n": graph.n()}),
+        );
     }
 
     fn spectral(&mut self, scene: &Scene<'_>) -> Result<(), Error> {

@@ -10,8 +10,9 @@ use super::{limits, local};
 use crate::document::Document;
 use crate::number::{float, maybe, small};
 
-const NODE_FIELDS: [&str; 13] = [
+const NODE_FIELDS: [&str; 14] = [
     "degree",
+    "strength",
     "in_degree",
     "out_degree",
     "betweenness",

@@ -28,17 +28,14 @@ impl<'a> Ties<'a> {
         ties
     }
 
-    /// How the neighbourhoods of two groups overlap. A group's own members are not its neighbours.
+    /// How the neighbourhoods of two groups overlap.
+    #[cfg(test)]
     pub(crate) fn overlap(&self, us: &[&str], them: &[&str]) -> Overlap {
-        let (ours, theirs) = (self.around(us), self.around(them));
-        let both = ours.intersection(&theirs).count();
-        Overlap {
-            both,
-            either: ours.len() + theirs.len() - both,
-        }
+        Overlap::of(&self.circle(us), &self.circle(them))
     }
 
-    fn around(&self, group: &[&str]) -> BTreeSet<&'a str> {
+    /// The neighbours of a group. Its own members are not among them.
+    pub(crate) fn circle(&self, group: &[&str]) -> BTreeSet<&'a str> {
         let members: BTreeSet<&str> = group.iter().copied().collect();
         group
             .iter()
@@ -47,5 +44,16 @@ impl<'a> Ties<'a> {
             .copied()
             .filter(|id| !members.contains(id))
             .collect()
+    }
+}
+
+impl Overlap {
+    /// Of two circles. Cheap where one is small, so that ours may be met with those of all sponsors.
+    pub(crate) fn of(ours: &BTreeSet<&str>, theirs: &BTreeSet<&str>) -> Self {
+        let both = ours.intersection(theirs).count();
+        Self {
+            both,
+            either: ours.len() + theirs.len() - both,
+        }
     }
 }

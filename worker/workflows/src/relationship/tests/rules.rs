@@ -70,7 +70,7 @@ fn rules_between_fields_are_reported_together() {
     );
     assert_eq!(pointers(&json!({"nodes": []})), ["/nodes"]);
     assert_eq!(pointers(&json!([])), [""]);
-    assert_eq!(pointers(&json!({})), [""]);
+    assert_eq!(pointers(&json!({})), ["/nodes"]);
 }
 
 #[test]
