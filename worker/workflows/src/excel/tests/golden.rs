@@ -53,8 +53,9 @@ fn recipients(output: &Value) -> (usize, usize, usize) {
     let mut by_id: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut by_name: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (id, name) in ids.iter().zip(&names) {
-        by_id.entry(text(id)).or_default().insert(text(name));
-        by_name.entry(text(name)).or_default().insert(text(id));
+        let (id, name) = (id.to_string(), name.to_string());
+        by_id.entry(id.clone()).or_default().insert(name.clone());
+        by_name.entry(name).or_default().insert(id);
     }
     let several =
         |all: &BTreeMap<_, BTreeSet<String>>| all.values().filter(|s| s.len() > 1).count();
