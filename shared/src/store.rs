@@ -183,6 +183,10 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// The mark of the fleet's blob store: the first one that was ever drawn.
     async fn blob_mark(&self, drawn: Nonce) -> Result<Nonce>;
 
+    /// The secret by which results name this tenant's contacts: the first one
+    /// that was ever drawn. Without it nobody can tell whom they name.
+    async fn contact_key(&self, tenant: &TenantId, drawn: Nonce) -> Result<Nonce>;
+
     /// Whether the store answers; for health.
     async fn ping(&self) -> Result<()>;
 

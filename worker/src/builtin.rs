@@ -56,6 +56,9 @@ pub trait Courier: Debug + Send + Sync {
     /// Takes the files that the run made, before its result is reported. They
     /// are gone when this returns.
     async fn deliver(&self, made: &[MadeFile]) -> Result<(), HandlerError>;
+
+    /// The tenant's secret by which people are named in results.
+    async fn contact_key(&self) -> Result<[u8; 32], HandlerError>;
 }
 
 /// What built-in types have beside what every handler has.
@@ -65,8 +68,6 @@ pub(crate) struct Means {
     pub(crate) workroom: Workroom,
     /// Of the run's tenant; without it an input's files cannot be reached.
     pub(crate) courier: Option<Arc<dyn Courier>>,
-    /// The tenant's secret by which people are named in results.
-    pub(crate) contact_key: [u8; 32],
 }
 
 impl Means {
@@ -75,7 +76,6 @@ impl Means {
             pool,
             workroom,
             courier: None,
-            contact_key: [0; 32],
         }
     }
 
@@ -182,7 +182,7 @@ async fn outside(
         bounds,
         input,
         advanced: true,
-        contact_key: means.contact_key,
+        contact_key: means.courier()?.contact_key().await?,
         inputs,
         folder: Some(folder.subfolder("made").map_err(none)?),
     };

@@ -25,7 +25,7 @@ use sha2::{Digest, Sha256};
 use shared::{
     blobs::{self, Blob, Blobs, Trouble, filing, key},
     clock::Clock,
-    model::{FileId, TenantId},
+    model::{FileId, Nonce, TenantId},
     store::{
         Store,
         files::{FileRecord, NewFile},
@@ -108,6 +108,18 @@ impl Carrier {
         file.flush().await?;
         let digest: [u8; 32] = hash.finalize().into();
         Ok(digest == *id.sha256() && bytes == record.bytes)
+    }
+
+    /// Of 128 random bits, stretched to what HMAC-SHA-256 takes.
+    async fn contact_key_once(&self) -> Result<[u8; 32], Failure> {
+        let drawn = Nonce::draw(&mut rand::rng());
+        let store = &self.depot.store;
+        let key = store.contact_key(&self.tenant, drawn).await;
+        let key = key.map_err(Trouble::from)?;
+        let mut hash = Sha256::new();
+        hash.update(b"zerogate contact key ");
+        hash.update(key.bits().to_be_bytes());
+        Ok(hash.finalize().into())
     }
 
     async fn fetch_once(&self, at: &str, id: FileId, to: &Path) -> Result<(), Failure> {
@@ -231,14 +243,14 @@ impl From<io::Error> for Failure {
 }
 
 /// Carries until it is done, or cannot be.
-async fn insist<F>(what: &'static str, carry: impl Fn() -> F) -> Result<(), HandlerError>
+async fn insist<T, F>(what: &'static str, carry: impl Fn() -> F) -> Result<T, HandlerError>
 where
-    F: Future<Output = Result<(), Failure>>,
+    F: Future<Output = Result<T, Failure>>,
 {
     let (mut pause, longest) = PAUSES;
     loop {
         match carry().await {
-            Ok(()) => return Ok(()),
+            Ok(done) => return Ok(done),
             Err(Failure::Final(error)) => return Err(error),
             Err(Failure::Passing(trouble)) => debug!(what, %trouble, "a file has to wait"),
         }
@@ -261,6 +273,10 @@ impl Courier for Carrier {
             self.tether.note_made(id);
         }
         Ok(())
+    }
+
+    async fn contact_key(&self) -> Result<[u8; 32], HandlerError> {
+        insist("contact_key", || self.contact_key_once()).await
     }
 }
 

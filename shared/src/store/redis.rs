@@ -236,6 +236,10 @@ impl Store for RedisStore {
         files::mark(&self.link, drawn).await
     }
 
+    async fn contact_key(&self, tenant: &TenantId, drawn: Nonce) -> Result<Nonce> {
+        files::contact_key(&self.link, tenant, drawn).await
+    }
+
     async fn ping(&self) -> Result<()> {
         self.link.ping().await
     }

@@ -352,6 +352,12 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn contact_key(&self, tenant: &TenantId, drawn: Nonce) -> Result<Nonce> {
+        let tenant = tenant.clone();
+        self.write(move |core| facts::contact_key(&core.db, &tenant, drawn))
+            .await
+    }
+
     async fn ping(&self) -> Result<()> {
         self.write(|_| Ok(())).await
     }

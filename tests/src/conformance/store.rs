@@ -81,7 +81,8 @@ macro_rules! store_suite {
                 the_mode_is_kept_and_told, workers_come_and_go, types_are_announced;
             filing: a_file_is_known_by_its_content, a_lost_blob_is_replaced, unknown_files_refuse_a_plan,
                 a_file_lives_while_a_task_refers_to_it, a_result_keeps_the_files_that_its_run_made,
-                a_late_report_keeps_no_file, the_blobs_of_a_task_are_told, the_first_mark_stands;
+                a_late_report_keeps_no_file, the_blobs_of_a_task_are_told, the_first_mark_stands,
+                a_tenant_keeps_its_key_of_contacts;
             looking: pages_stay_stable_while_tasks_arrive, filters_select, labels_select, counts_describe_the_queue,
                 signals_arrive, a_view_tells_the_whole_life;
         );

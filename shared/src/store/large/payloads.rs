@@ -146,6 +146,7 @@ as_it_is! {
     keys_held(tenant: &TenantId, keys: &[String]) -> Vec<bool>;
     payloads(tenant: &TenantId, ids: &[TaskId]) -> Vec<Option<Payloads>>;
     blob_mark(drawn: Nonce) -> Nonce;
+    contact_key(tenant: &TenantId, drawn: Nonce) -> Nonce;
     ping() -> ();
     signals() -> Box<dyn Signals>;
     ;

@@ -1,4 +1,5 @@
-//! The records of files, and which blobs are needed.
+//! The records of files, which blobs are needed, and whose contacts are named
+//! by which key.
 
 use crate::{
     model::{FileId, Json, Nonce, TaskId, TenantId},
@@ -112,4 +113,14 @@ pub(super) async fn mark(link: &Link, drawn: Nonce) -> Result<Nonce> {
     reply::text(answer)?
         .parse()
         .map_err(|_| Error::Corrupt("the mark of the blob store".into()))
+}
+
+/// The key by which a tenant's contacts are named.
+pub(super) async fn contact_key(link: &Link, tenant: &TenantId, drawn: Nonce) -> Result<Nonce> {
+    let mut ask = Ask::new(&scripts::CONTACT_KEY, link.base());
+    ask.arg(tenant.as_str()).arg(drawn.to_string());
+    let answer = link.ask(Lane::Verbs, Repeat::Safe, &ask).await?;
+    reply::text(answer)?
+        .parse()
+        .map_err(|_| Error::Corrupt("a tenant's key of contacts".into()))
 }

@@ -62,6 +62,7 @@ scripts! {
     ANNOUNCE = Moves [INDEX] "lua/announce.lua";
     PUT_FILE = Moves [] "lua/put_file.lua";
     BLOB_MARK = Moves [] "lua/blob_mark.lua";
+    CONTACT_KEY = Moves [] "lua/contact_key.lua";
     LAYOUT = Moves [] "lua/layout.lua";
     MODE = Reads [] "lua/mode.lua";
     FLEET = Reads [] "lua/fleet.lua";

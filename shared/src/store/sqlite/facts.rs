@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use rusqlite::{Connection, params};
 
 use crate::{
-    model::Nonce,
-    store::{Result, verbs::ModeState},
+    model::{Nonce, TenantId},
+    store::{Error, Result, verbs::ModeState},
 };
 
 use super::{fault, records::unreadable};
@@ -18,6 +18,8 @@ use super::{fault, records::unreadable};
 const MODE: &str = "mode";
 const NEXT_SEQ: &str = "next_seq";
 const BLOB_MARK: &str = "blob_mark";
+/// Before the name of a tenant.
+const CONTACT_KEY: &str = "contact_key.";
 
 /// Tasks accepted since installation.
 pub(super) const SUBMITTED: &str = "total.submitted";
@@ -41,10 +43,20 @@ pub(super) fn set_mode(db: &Connection, mode: &ModeState) -> Result<()> {
 
 /// The mark of the blob store; this one if there is none yet.
 pub(super) fn blob_mark(db: &Connection, drawn: Nonce) -> Result<Nonce> {
-    if let Some(mark) = get(db, BLOB_MARK)?.and_then(|text| text.parse().ok()) {
-        return Ok(mark);
+    first_drawn(db, BLOB_MARK, drawn)
+}
+
+/// The key by which a tenant's contacts are named; this one if there is none
+/// yet.
+pub(super) fn contact_key(db: &Connection, tenant: &TenantId, drawn: Nonce) -> Result<Nonce> {
+    first_drawn(db, &format!("{CONTACT_KEY}{tenant}"), drawn)
+}
+
+fn first_drawn(db: &Connection, name: &str, drawn: Nonce) -> Result<Nonce> {
+    if let Some(text) = get(db, name)? {
+        return text.parse().map_err(|_| Error::Corrupt(name.into()));
     }
-    set(db, BLOB_MARK, &drawn.to_string())?;
+    set(db, name, &drawn.to_string())?;
     Ok(drawn)
 }
 

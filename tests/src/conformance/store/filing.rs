@@ -287,3 +287,16 @@ pub async fn the_first_mark_stands(backend: &dyn Backend) {
         assert_eq!(mark.expect("blob_mark"), Nonce::from_bits(7));
     }
 }
+
+/// Every tenant has a key of its own, and keeps the first one.
+pub async fn a_tenant_keeps_its_key_of_contacts(backend: &dyn Backend) {
+    let lab = Lab::new(backend).await;
+    for (tenant, drawn, expected) in [("a", 7, 7), ("b", 8, 8), ("a", 9, 7), ("b", 7, 8)] {
+        let tenant = tenant.parse().expect("a name of a tenant");
+        let key = lab
+            .store
+            .contact_key(&tenant, Nonce::from_bits(drawn))
+            .await;
+        assert_eq!(key.expect("contact_key"), Nonce::from_bits(expected));
+    }
+}
