@@ -95,7 +95,7 @@ fn errors_and_progress_hold_no_contents() {
         ),
         (
             edited(&good, SHEET, |xml| {
-                xml.replacen("<c ", "<c r=\"Quetzalcoatlus1\" ", 1)
+                xml.replacen("r=\"A2\"", "r=\"Quetzalcoatlus2\"", 1)
             }),
             json!({}),
         ),
