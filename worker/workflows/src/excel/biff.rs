@@ -151,9 +151,7 @@ impl Page<'_> {
     /// FORMULA: its cached value, or that it comes next.
     fn formula(&mut self, data: &[u8], at: (u64, u64)) -> Option<Cell> {
         let value = data.get(6..14)?;
-        let cell = if value[6..] != [0xFF, 0xFF] {
-            self.globals.shown(data, float(data, 6)?)
-        } else {
+        let cell = if value[6..] == [0xFF, 0xFF] {
             match value[0] {
                 0 => {
                     self.formula = Some(at);
@@ -163,6 +161,8 @@ impl Page<'_> {
                 2 => flag(value[2], true),
                 _ => Cell::Empty,
             }
+        } else {
+            self.globals.shown(data, float(data, 6)?)
         };
         // Type 3 is an empty text, which is a calculated value.
         self.filling.formula(at.0, at.1, true);

@@ -12,7 +12,6 @@ use rust_xlsxwriter::{
 };
 
 use super::cell::{DAY_MS, Moment, clock};
-use super::limits;
 use super::records::{Typed, typed};
 use super::table::{Sheet, Workbook};
 use crate::files::Sink;
@@ -207,7 +206,7 @@ fn free_name(name: &str, at: usize, taken: &mut BTreeSet<String>) -> String {
     }
     let mut nth = at + 1;
     while !taken.insert(format!("sheet{nth}")) {
-        nth += limits::SHEETS as usize;
+        nth += 1;
     }
     format!("Sheet{nth}")
 }

@@ -167,7 +167,10 @@ mod tests {
     use crate::Run;
     use crate::excel::cell::Cell;
 
-    fn rows(bytes: &[u8]) -> (Vec<(u32, Vec<(u32, String)>)>, Vec<String>) {
+    /// A row's number, and its filled cells with their columns.
+    type Cells = (u32, Vec<(u32, String)>);
+
+    fn rows(bytes: &[u8]) -> (Vec<Cells>, Vec<String>) {
         let run = Run::unattended();
         let mut gather = Gather::new(&run);
         let mut warnings = Vec::new();
@@ -192,7 +195,7 @@ mod tests {
         (rows, warnings)
     }
 
-    fn cells(row: u32, texts: &[&str]) -> (u32, Vec<(u32, String)>) {
+    fn cells(row: u32, texts: &[&str]) -> Cells {
         (
             row,
             (1..)

@@ -102,7 +102,7 @@ pub(crate) fn check_text(bytes: &[u8], asked_for: bool) -> Result<(), Error> {
     }
     let control =
         |b: &u8| *b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0c | 0x1a | 0x1f | 0x1e);
-    if !wide && let Some(at) = bytes.iter().position(|b| control(b)) {
+    if !wide && let Some(at) = bytes.iter().position(control) {
         // UTF-16 without a mark has a NUL in every other byte of its first line.
         let without_mark = at < 2 && bytes.len() > 3 && bytes[at] == 0 && bytes[at + 2] == 0;
         if !without_mark {

@@ -238,17 +238,19 @@ fn exception(cell: Cell, classes: Classes, column: &Column, typed: bool) -> Opti
     let spelt = |class| !typed && classes.has(class);
     let is_day = text(Class::Date) || text(Class::EitherOrder) && column.day_order.is_some();
     let fits = match (column.kind, cell) {
-        (Kind::Empty, _) | (Kind::String, Cell::Text(_)) | (Kind::Boolean, Cell::Bool(_)) => true,
+        (Kind::Empty, _)
+        | (Kind::String, Cell::Text(_))
+        | (Kind::Boolean, Cell::Bool(_))
+        | (Kind::Number, Cell::Number(_))
+        | (Kind::DateTime, Cell::Moment(_))
+        | (Kind::Time, Cell::Time(_)) => true,
         (Kind::Boolean, _) => spelt(Class::Boolean),
         (Kind::Integer, Cell::Number(x)) => x.fract() == 0.0,
         (Kind::Integer, _) => spelt(Class::Integer),
-        (Kind::Number, Cell::Number(_)) => true,
         (Kind::Number, _) => spelt(Class::Number),
         (Kind::Date, Cell::Moment(moment)) => moment.millis.is_none(),
         (Kind::Date, _) => is_day,
-        (Kind::DateTime, Cell::Moment(_)) => true,
         (Kind::DateTime, _) => is_day || text(Class::DateTime),
-        (Kind::Time, Cell::Time(_)) => true,
         (kind, _) => PATTERNS
             .iter()
             .any(|&(class, of)| of == kind && text(class)),

@@ -37,10 +37,11 @@ pub(crate) fn read(
             Element::Start(e) if e.local_name().as_ref() == "style" => {
                 style = attribute(&e, "style:name").unwrap_or_default();
             }
-            Element::Start(e) if e.local_name().as_ref() == "table-properties" => {
-                if attribute(&e, "table:display").as_deref() == Some("false") {
-                    content.hidden.insert(std::mem::take(&mut style));
-                }
+            Element::Start(e)
+                if e.local_name().as_ref() == "table-properties"
+                    && attribute(&e, "table:display").as_deref() == Some("false") =>
+            {
+                content.hidden.insert(std::mem::take(&mut style));
             }
             Element::Start(e) if e.name().as_ref() == "table:table" => {
                 let name = attribute(&e, "table:name").unwrap_or_default();

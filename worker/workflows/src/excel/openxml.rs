@@ -122,15 +122,14 @@ fn markup(
             DataRef::SharedString("") => Cell::Empty,
             DataRef::SharedString(text) => {
                 let address = text.as_ptr() as usize;
-                match known.get(&address) {
-                    Some(&id) => gather.known(id, text.len())?,
-                    None => {
-                        let cell = gather.text(text)?;
-                        if let Cell::Text(id) = cell {
-                            known.insert(address, id);
-                        }
-                        cell
+                if let Some(&id) = known.get(&address) {
+                    gather.known(id, text.len())?
+                } else {
+                    let cell = gather.text(text)?;
+                    if let Cell::Text(id) = cell {
+                        known.insert(address, id);
                     }
+                    cell
                 }
             }
             other => plain(other, is_1904, gather)?,

@@ -199,6 +199,23 @@ fn warn(nth: usize, sheet: &Sheet, doc: &mut Document) {
             ambiguous.join(", ")
         ));
     }
+    for text in counted(sheet) {
+        say(text);
+    }
+    let numbers = sheet
+        .columns
+        .iter()
+        .filter(|c| c.kind == Kind::String && c.native.number > 0);
+    let mixed: u64 = numbers.map(|c| c.native.number).sum();
+    if mixed > 0 {
+        say(format!(
+            "{mixed} numbers stand in columns of text; identifiers stored as numbers lose leading zeros"
+        ));
+    }
+}
+
+/// What was read otherwise than it looks, with how often.
+fn counted(sheet: &Sheet) -> Vec<String> {
     let notes = &sheet.notes;
     let impossible = sheet
         .columns
@@ -206,7 +223,7 @@ fn warn(nth: usize, sheet: &Sheet, doc: &mut Document) {
         .flat_map(|c| &c.exceptions)
         .filter(|e| e.value_kind == "impossible_date");
     let impossible = impossible.count();
-    for (count, what) in [
+    let all = [
         (
             u64::from(sheet.hidden),
             "sheet is hidden; it was read like any other",
@@ -227,19 +244,9 @@ fn warn(nth: usize, sheet: &Sheet, doc: &mut Document) {
             impossible as u64,
             "cells are shown as dates but are none, such as 29 February 1900",
         ),
-    ] {
-        if count > 0 {
-            say(format!("{count} {what}"));
-        }
-    }
-    let numbers = sheet
-        .columns
-        .iter()
-        .filter(|c| c.kind == Kind::String && c.native.number > 0);
-    let mixed: u64 = numbers.map(|c| c.native.number).sum();
-    if mixed > 0 {
-        say(format!(
-            "{mixed} numbers stand in columns of text; identifiers stored as numbers lose leading zeros"
-        ));
-    }
+    ];
+    let found = all.into_iter().filter(|(count, _)| *count > 0);
+    found
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect()
 }

@@ -61,7 +61,7 @@ pub(crate) fn pairs(
                         .and_then(|a| {
                             a.normalized_value(quick_xml::XmlVersion::Implicit1_0)
                                 .ok()
-                                .map(|v| v.into_owned())
+                                .map(std::borrow::Cow::into_owned)
                         })
                 };
                 if let (Some(first), Some(second)) = (value(names.0), value(names.1)) {

@@ -18,7 +18,7 @@ use zip::write::SimpleFileOptions;
 use crate::{Error, Run};
 
 /// The input of a run over these bytes.
-fn input(bytes: &[u8], more: Value) -> Value {
+fn input(bytes: &[u8], more: &Value) -> Value {
     let mut input = json!({"workbook": {"content_base64": STANDARD.encode(bytes)}, "limits": {"records": 10_000}});
     for (field, value) in more.as_object().unwrap() {
         input[field] = value.clone();
@@ -26,8 +26,12 @@ fn input(bytes: &[u8], more: Value) -> Value {
     input
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "every caller makes the value for this call alone"
+)]
 fn run_with(bytes: &[u8], more: Value) -> Result<Value, Error> {
-    super::run(&input(bytes, more), &Run::unattended())
+    super::run(&input(bytes, &more), &Run::unattended())
 }
 
 fn run(bytes: &[u8]) -> Value {

@@ -156,8 +156,10 @@ impl Globals {
                     formats.insert(id, code);
                 }),
                 // BrtBeginCellXFs, BrtEndCellXFs
-                0x0269 => Some(in_cells = true),
-                0x026A => Some(in_cells = false),
+                0x0269 | 0x026A => {
+                    in_cells = kind == 0x0269;
+                    Some(())
+                }
                 // BrtXF
                 0x2F if in_cells => {
                     half(data, 2).map(|id| self.shown.push(Shown::of(id, &formats)))

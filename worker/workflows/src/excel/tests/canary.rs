@@ -1,6 +1,7 @@
 //! Nothing of a tenant's workbook leaves a run but in its output: errors, their Debug texts and progress hold places and
 //! lengths only.
 
+use std::fmt::Write as _;
 use std::sync::Mutex;
 
 use rand::{RngExt, SeedableRng};
@@ -31,7 +32,7 @@ fn marked() -> Vec<u8> {
 }
 
 /// Everything that a run says besides its output.
-fn said(bytes: &[u8], more: serde_json::Value) -> (String, bool) {
+fn said(bytes: &[u8], more: &serde_json::Value) -> (String, bool) {
     let heard = Mutex::new(String::new());
     let progress = |_: f64, doing: &str| heard.lock().unwrap().push_str(doing);
     let run = Run {
@@ -42,7 +43,7 @@ fn said(bytes: &[u8], more: serde_json::Value) -> (String, bool) {
     let refused = result.is_err();
     let mut said = heard.into_inner().unwrap();
     if let Err(error) = result {
-        said += &format!("{error} {error:?} {error:#?}");
+        write!(said, "{error} {error:?} {error:#?}").unwrap();
         if let Error::InvalidInput(problems) = &error {
             said += &serde_json::to_string(problems).unwrap();
         }
@@ -94,7 +95,7 @@ fn errors_and_progress_hold_no_contents() {
         ),
         (
             edited(&good, SHEET, |xml| {
-                xml.replacen("<c ", "<c r=\"Quetzalcoatlus1\" ", 1)
+                xml.replacen("r=\"A2\"", "r=\"Quetzalcoatlus2\"", 1)
             }),
             json!({}),
         ),
@@ -115,11 +116,11 @@ fn errors_and_progress_hold_no_contents() {
         (zipped(&[(CANARY.into(), CANARY.into())]), json!({})),
     ];
     for (nth, (bytes, more)) in cases.into_iter().enumerate() {
-        let (said, refused) = said(&bytes, more);
+        let (said, refused) = said(&bytes, &more);
         assert!(refused, "case {nth}");
         assert!(!said.contains(CANARY), "case {nth}: {said}");
     }
-    let (said, _) = said(text.as_bytes(), json!({}));
+    let (said, _) = said(text.as_bytes(), &json!({}));
     assert!(!said.contains(CANARY), "{said}");
 }
 
@@ -139,7 +140,7 @@ fn damaged_files_do_not_betray_their_contents() {
         } else {
             content[at] = b'<';
         }
-        let (said, refused) = said(&zipped(&damaged), json!({}));
+        let (said, refused) = said(&zipped(&damaged), &json!({}));
         refusals += u32::from(refused);
         assert!(!said.contains(CANARY), "{said}");
     }

@@ -138,12 +138,9 @@ fn dates_of_both_epochs_and_impossible_ones() {
 #[test]
 fn text_dates_are_never_guessed() {
     let csv = |dates: &[&str]| {
-        let rows: String = dates
-            .iter()
-            .enumerate()
-            .map(|(i, d)| format!("{i},{d}\n"))
-            .collect();
-        run(format!("Id,When\n{rows}").as_bytes())
+        let rows = dates.iter().enumerate();
+        let rows: Vec<String> = rows.map(|(i, d)| format!("{i},{d}\n")).collect();
+        run(format!("Id,When\n{}", rows.concat()).as_bytes())
     };
     let open = csv(&["03/04/2020", "05/06/2020", "01/02/2020"]);
     let when = column(&open, "When");
@@ -346,7 +343,7 @@ fn the_cleaned_workbook_is_inert_and_the_same_each_time() {
             ..crate::Run::unattended()
         };
         super::super::run(
-            &super::input(csv.as_bytes(), json!({"cleaned_workbook": true})),
+            &super::input(csv.as_bytes(), &json!({"cleaned_workbook": true})),
             &run,
         )
         .unwrap()

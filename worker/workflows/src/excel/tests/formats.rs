@@ -43,13 +43,10 @@ fn check(output: &Value, format: &str) {
     assert_eq!(output["format"], format);
     for (label, kind) in LABELS {
         let found = values(output, label);
-        for i in 0..40 {
+        for (i, found) in found.iter().enumerate().take(40) {
+            let shown = format!("{:.60}", found.to_string());
             let wanted = expected(label, i);
-            assert!(
-                found[i] == wanted,
-                "{format} {label} of record {i}: {:.60}",
-                found[i].to_string()
-            );
+            assert!(*found == wanted, "{format} {label} of record {i}: {shown}");
         }
         assert_eq!(column(output, label)["type"], kind, "{format} {label}");
     }

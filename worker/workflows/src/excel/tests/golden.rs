@@ -114,53 +114,7 @@ fn abct() {
         output["records"][118]["source"],
         "ABCT data - Jan 2013 - Aug 2020!R120C1"
     );
-    let charity = column(&output, "Recipient Org:Charity Number");
-    assert_eq!(
-        (
-            &charity["native_types"]["text"],
-            &charity["native_types"]["number"]
-        ),
-        (&json!(780), &json!(3))
-    );
-    assert_eq!(
-        (&charity["type"], &charity["exceptions_total"]),
-        (&json!("string"), &json!(3))
-    );
-    let postcode = column(&output, "Recipient Org:Postal Code");
-    assert_eq!(
-        (&postcode["filled"], &postcode["supported"]),
-        (&json!(777), &json!(753))
-    );
-    assert_eq!(
-        (&postcode["type"], &postcode["base_type"]),
-        (&json!("postcode"), &json!("string"))
-    );
-    assert_eq!(column(&output, "Award Date")["type"], "date");
-    let untrimmed = |label| {
-        values(&output, label)
-            .iter()
-            .filter_map(|v| v.as_str().map(|s| s != s.trim()))
-            .filter(|b| *b)
-            .count()
-    };
-    assert_eq!(untrimmed("Description"), 186);
-    assert_eq!(untrimmed("Website: Project Detail"), 185);
-    assert_eq!(
-        values(&output, "Award Date"),
-        values(&output, "Award Date - website format")
-    );
-    let postcodes = values(&output, "Recipient Org:Postal Code");
-    assert_eq!(
-        (uk(&postcodes, str::to_owned), uk(&postcodes, trimmed)),
-        (753, 757)
-    );
-    assert_eq!(recipients(&output), (322, 33, 6));
-    assert_eq!(
-        total(&output, "Amount Awarded")["by_currency"],
-        json!({"GBP": {"sum": 12_785_625.0, "sum_exact": "12785625", "n": 783}})
-    );
-    let uniqueness = &output["quality"]["uniqueness"];
-    assert_eq!(uniqueness, &json!({"value": 1.0, "num": 783, "den": 783}));
+    abct_columns(&output);
     let json = grants("a001p00000zgyHZAAY.json").unwrap();
     agrees(
         &output,
@@ -172,6 +126,56 @@ fn abct() {
             ("Award Date", "/awardDate"),
         ],
     );
+}
+
+fn abct_columns(output: &Value) {
+    let charity = column(output, "Recipient Org:Charity Number");
+    assert_eq!(
+        (
+            &charity["native_types"]["text"],
+            &charity["native_types"]["number"]
+        ),
+        (&json!(780), &json!(3))
+    );
+    assert_eq!(
+        (&charity["type"], &charity["exceptions_total"]),
+        (&json!("string"), &json!(3))
+    );
+    let postcode = column(output, "Recipient Org:Postal Code");
+    assert_eq!(
+        (&postcode["filled"], &postcode["supported"]),
+        (&json!(777), &json!(753))
+    );
+    assert_eq!(
+        (&postcode["type"], &postcode["base_type"]),
+        (&json!("postcode"), &json!("string"))
+    );
+    assert_eq!(column(output, "Award Date")["type"], "date");
+    let untrimmed = |label| {
+        values(output, label)
+            .iter()
+            .filter_map(|v| v.as_str().map(|s| s != s.trim()))
+            .filter(|b| *b)
+            .count()
+    };
+    assert_eq!(untrimmed("Description"), 186);
+    assert_eq!(untrimmed("Website: Project Detail"), 185);
+    assert_eq!(
+        values(output, "Award Date"),
+        values(output, "Award Date - website format")
+    );
+    let postcodes = values(output, "Recipient Org:Postal Code");
+    assert_eq!(
+        (uk(&postcodes, str::to_owned), uk(&postcodes, trimmed)),
+        (753, 757)
+    );
+    assert_eq!(recipients(output), (322, 33, 6));
+    assert_eq!(
+        total(output, "Amount Awarded")["by_currency"],
+        json!({"GBP": {"sum": 12_785_625.0, "sum_exact": "12785625", "n": 783}})
+    );
+    let uniqueness = &output["quality"]["uniqueness"];
+    assert_eq!(uniqueness, &json!({"value": 1.0, "num": 783, "den": 783}));
 }
 
 #[test]
@@ -203,44 +207,7 @@ fn alwf() {
         (&dates["type"], &dates["support"]),
         (&json!("date"), &json!(1.0))
     );
-    let charity = column(&output, "Recipient Org:Charity Number");
-    assert_eq!(
-        (
-            &charity["native_types"]["number"],
-            &charity["native_types"]["text"]
-        ),
-        (&json!(288), &json!(36))
-    );
-    assert_eq!(charity["type"], "string");
-    let postcode = column(&output, "Recipient Org:Postal Code");
-    assert_eq!(
-        (
-            &postcode["native_types"]["text"],
-            &postcode["native_types"]["number"]
-        ),
-        (&json!(462), &json!(12))
-    );
-    assert_eq!(postcode["filled"], 474);
-    let postcodes = values(&output, "Recipient Org:Postal Code");
-    assert_eq!(uk(&postcodes, trimmed), 437);
-    let mut zips: Vec<i64> = postcodes.iter().filter_map(Value::as_i64).collect();
-    zips.sort_unstable();
-    assert_eq!(zips[..6], [0; 6]);
-    let known: BTreeSet<i64> = zips[6..].iter().copied().collect();
-    assert!(known.is_superset(&BTreeSet::from([7_044, 10_023, 10_036, 30_901])));
-    assert_eq!(zips.len(), 12);
-    assert_eq!(
-        column(&output, "Planned Dates:Duration (months)")["filled"],
-        468
-    );
-    let (ids, several_names, _) = recipients(&output);
-    assert_eq!((ids, several_names), (288, 1));
-    let timeliness = &output["quality"]["timeliness"];
-    assert_eq!(
-        (&timeliness["den"], &timeliness["declared"]),
-        (&json!(475), &json!(false)),
-        "by the column \"Last modified\""
-    );
+    alwf_columns(&output);
     let json = grants("a003W000001B7PzQAK.json").unwrap();
     agrees(
         &output,
@@ -251,5 +218,46 @@ fn alwf() {
             ("Amount Awarded", "/amountAwarded"),
             ("Award Date", "/awardDate"),
         ],
+    );
+}
+
+fn alwf_columns(output: &Value) {
+    let charity = column(output, "Recipient Org:Charity Number");
+    assert_eq!(
+        (
+            &charity["native_types"]["number"],
+            &charity["native_types"]["text"]
+        ),
+        (&json!(288), &json!(36))
+    );
+    assert_eq!(charity["type"], "string");
+    let postcode = column(output, "Recipient Org:Postal Code");
+    assert_eq!(
+        (
+            &postcode["native_types"]["text"],
+            &postcode["native_types"]["number"]
+        ),
+        (&json!(462), &json!(12))
+    );
+    assert_eq!(postcode["filled"], 474);
+    let postcodes = values(output, "Recipient Org:Postal Code");
+    assert_eq!(uk(&postcodes, trimmed), 437);
+    let mut zips: Vec<i64> = postcodes.iter().filter_map(Value::as_i64).collect();
+    zips.sort_unstable();
+    assert_eq!(zips[..6], [0; 6]);
+    let known: BTreeSet<i64> = zips[6..].iter().copied().collect();
+    assert!(known.is_superset(&BTreeSet::from([7_044, 10_023, 10_036, 30_901])));
+    assert_eq!(zips.len(), 12);
+    assert_eq!(
+        column(output, "Planned Dates:Duration (months)")["filled"],
+        468
+    );
+    let (ids, several_names, _) = recipients(output);
+    assert_eq!((ids, several_names), (288, 1));
+    let timeliness = &output["quality"]["timeliness"];
+    assert_eq!(
+        (&timeliness["den"], &timeliness["declared"]),
+        (&json!(475), &json!(false)),
+        "by the column \"Last modified\""
     );
 }
