@@ -10,6 +10,11 @@ use crate::broker::{Error, Result};
 
 /// Seconds between heartbeats: a dead peer is noticed within twice this.
 const HEARTBEAT: u16 = 10;
+/// The longest frame in bytes, unless the URL says otherwise. The client keeps
+/// room for 64 frames a connection, all of it resident: with the 128 KiB that
+/// the broker offers that would be 16 MiB in every idle process. A slip is far
+/// shorter than one frame, and a longer one is sent in several.
+const FRAME_MAX: u32 = 32 << 10;
 
 /// More channels than this would crowd a connection, which holds 2,047.
 const MOST_CHANNELS: u16 = 512;
@@ -84,6 +89,7 @@ impl Options {
             "/".clone_into(&mut address.vhost);
         }
         address.query.heartbeat.get_or_insert(HEARTBEAT);
+        address.query.frame_max.get_or_insert(FRAME_MAX);
         Ok(address)
     }
 }
