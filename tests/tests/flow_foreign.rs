@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use zerogate_tests::api::{Api, task, text, with};
+use zerogate_tests::command::zerogate;
 use zerogate_tests::fleet::Fleet;
 use zerogate_tests::foreign::{self, CANARY, Hostile};
 use zerogate_tests::on_both;
@@ -73,7 +74,29 @@ fn a_workbook_and_a_mailbox_are_read_the_same_on_every_run(fleet: &mut Fleet) ->
         "{:#}",
         result(2)["corpus"]
     );
+    named_by_the_tenants_own_key(result(2))?;
     files_of(&api, result(0))
+}
+
+/// The key that names people is the tenant's: a run without a fleet, under its fixed key, names them otherwise.
+fn named_by_the_tenants_own_key(result: &Value) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mbox = folder.path().join("in.mbox");
+    fs::write(&mbox, foreign::mbox(40))?;
+    let file = mbox.display().to_string();
+    let input = &mail("mbox", &Value::Null)["input"];
+    let given = ["--input", "-", "--file", &file, "-o", "json"];
+    let words = [&["run", "email_analysis"], &given[..]].concat();
+    let here = zerogate(None, &words, &input.to_string())?
+        .expect(0)?
+        .json()?;
+    let (ours, theirs) = (&here["contacts"][0], &result["contacts"][0]);
+    ensure!(ours["counts"] == theirs["counts"], "{ours:#}\n{theirs:#}");
+    ensure!(
+        ours["key"].is_string() && ours["key"] != theirs["key"],
+        "{ours:#}"
+    );
+    Ok(())
 }
 
 /// Every file that a result names can be had, and is what the result says.
