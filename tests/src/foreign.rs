@@ -81,87 +81,77 @@ pub fn mbox(mails: u32) -> String {
 
 /// One of each way to hurt a reader.
 pub fn hostile() -> Result<Vec<Hostile>> {
+    let mut all = books()?;
+    all.extend(letters()?);
+    Ok(all)
+}
+
+fn books() -> Result<Vec<Hostile>> {
     let good = workbook(30)?;
     let sheet = "xl/worksheets/sheet1.xml";
-    let book = |what, bytes, says| Hostile {
+    let far = "<row r=\"1048576\"><c r=\"XFD1048576\"><v>1</v></c></row></sheetData>";
+    let entity = "<!DOCTYPE a [<!ENTITY b \"c\">]><worksheet";
+    let changed = |from: &'static str, to: &'static str| {
+        move |text: &str| text.replacen(from, to, 1).into_bytes()
+    };
+    let book = |what, bytes| Hostile {
         what,
         kind: None,
         bytes,
-        says,
-    };
-    let letter = |what, text: String, says| Hostile {
-        what,
-        kind: Some("eml"),
-        bytes: text.into_bytes(),
-        says,
+        says: "/workbook",
     };
     Ok(vec![
         book(
             "a part that inflates to 400 MiB",
             with_part(&good, sheet, |_| vec![b' '; 400 << 20])?,
-            "/workbook",
         ),
         book(
             "a string table that claims four milliard strings",
-            with_part(&good, "xl/sharedStrings.xml", |text| {
-                text.replacen("uniqueCount=\"", "uniqueCount=\"4294967", 1)
-                    .into_bytes()
-            })?,
-            "/workbook",
+            with_part(
+                &good,
+                "xl/sharedStrings.xml",
+                changed("uniqueCount=\"", "uniqueCount=\"4294967"),
+            )?,
         ),
         book(
             "two cells at opposite corners",
-            with_part(&good, sheet, |text| {
-                let far = "<row r=\"1048576\"><c r=\"XFD1048576\"><v>1</v></c></row></sheetData>";
-                text.replacen("</sheetData>", far, 1).into_bytes()
-            })?,
-            "/workbook",
+            with_part(&good, sheet, changed("</sheetData>", far))?,
         ),
         book(
             "a document type",
-            with_part(&good, sheet, |text| {
-                text.replacen(
-                    "<worksheet",
-                    "<!DOCTYPE a [<!ENTITY b \"c\">]><worksheet",
-                    1,
-                )
-                .into_bytes()
-            })?,
-            "/workbook",
+            with_part(&good, sheet, changed("<worksheet", entity))?,
         ),
-        book(
-            "cut in the middle",
-            good[..good.len() / 2].to_vec(),
-            "/workbook",
-        ),
+        book("cut in the middle", good[..good.len() / 2].to_vec()),
         book(
             "not a workbook",
             format!("%PDF-1.7 {CANARY}\n").into_bytes(),
-            "/workbook",
         ),
-        book("nothing", vec![b' '], "/workbook"),
-        letter("parts in parts", nested(3_000), "/source/data"),
-        letter("many parts", fanned(50_000), "/source/data"),
+        book("nothing", vec![b' ']),
+    ])
+}
+
+fn letters() -> Result<Vec<Hostile>> {
+    let letter = |what, kind, bytes| Hostile {
+        what,
+        kind: Some(kind),
+        bytes,
+        says: "/source/data",
+    };
+    let long = format!(
+        "From: {CANARY}@fund.example\nSubject: {}\n\nx\n",
+        CANARY.repeat(100_000)
+    );
+    let escaping = archive(&[(&format!("../../{CANARY}"), b"x")])?;
+    Ok(vec![
+        letter("parts in parts", "eml", nested(3_000).into_bytes()),
+        letter("many parts", "eml", fanned(50_000).into_bytes()),
+        letter("headers without end", "eml", long.into_bytes()),
         letter(
-            "headers without end",
-            format!(
-                "From: {CANARY}@fund.example\nSubject: {}\n\nx\n",
-                CANARY.repeat(100_000)
-            ),
-            "/source/data",
+            "an archive that leads out of its folder",
+            "maildir_zip",
+            escaping,
         ),
-        Hostile {
-            what: "an archive that leads out of its folder, with nothing else",
-            kind: Some("maildir_zip"),
-            bytes: archive(&[(&format!("../../{CANARY}"), b"x")])?,
-            says: "/source/data",
-        },
-        Hostile {
-            what: "deep JSON",
-            kind: Some("graph_json"),
-            bytes: "[".repeat(1 << 20).into_bytes(),
-            says: "/source/data",
-        },
+        letter("deep JSON", "graph_json", "[".repeat(1 << 20).into_bytes()),
     ])
 }
 
