@@ -30,7 +30,7 @@ pub(crate) struct Program {
 pub(crate) enum Command {
     /// Run everything in this one process: no broker or database to install
     Dev(Settings),
-    /// Run two real workflows and what depends on them, embedded, and print what they found
+    /// Run all five workflow types on shipped data, embedded; print what they found and write it as a page
     Demo(Demo),
     /// Run a coordinator on RabbitMQ and Redis: HTTP API, dispatch and upkeep
     Coordinator(Settings),
@@ -47,6 +47,9 @@ pub(crate) struct Demo {
     /// Stay up after the result, so that you can look around
     #[arg(long)]
     pub(crate) keep: bool,
+    /// Where to write the page
+    #[arg(long, value_name = "PATH", default_value = "zerogate-demo.html")]
+    pub(crate) html: PathBuf,
     #[command(flatten)]
     pub(crate) settings: Settings,
 }
