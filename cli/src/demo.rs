@@ -2,7 +2,7 @@
 //! and what a programme officer wants to know from it, as text and as one page.
 //!
 //! Read in this order: [`book`] and [`mailbox`] are the data, [`plan`] what is submitted, [`report`] what the results say,
-//! [`words`] and [`page`] (with [`chart`]) how it is shown. Invariant: the same program writes the same page.
+//! [`words`] and [`page`] (with [`chart`]) how it is shown, [`sources`] what of it is real. Invariant: the same program writes the same page.
 //! Deliberately absent: any figure that is not in a result.
 
 mod book;
@@ -11,6 +11,13 @@ mod mailbox;
 mod plan;
 
 mod report;
+
+mod markup;
+mod sources;
+mod words;
+
+mod chart;
+mod page;
 
 use std::{
     path::{Path, PathBuf},
@@ -30,6 +37,7 @@ use crate::{
 };
 
 use book::Book;
+use report::Report;
 
 /// Runs the demo and chooses the exit code.
 pub(crate) fn run(demo: Demo) -> anyhow::Result<ExitCode> {
@@ -85,14 +93,20 @@ fn tell(url: &str, folder: &Path, html: &Path) -> anyhow::Result<bool> {
         &plan::submission(&book, &files),
     )?;
     let tasks = watch::follow(&api, &submission::accepted(&answer))?;
-    let failed: Vec<&Value> = tasks.iter().filter(|t| t["status"] != "completed").collect();
-    for task in &failed {
+    let mut all_completed = true;
+    for task in tasks.iter().filter(|task| task["status"] != "completed") {
         table::line(&table::task(task))?;
+        all_completed = false;
     }
-    if !failed.is_empty() {
+    if !all_completed {
         return Ok(false);
     }
-    std::fs::write(html, serde_json::to_string(&tasks)?)?;
+    let results: Vec<Value> = tasks.iter().map(|task| task["result"].clone()).collect();
+    let report = Report::of(&results);
+    table::line(&words::words(&report, &book))?;
+    std::fs::write(html, page::page(&report, &book)).with_context(|| html.display().to_string())?;
+    let whole = std::path::absolute(html).unwrap_or_else(|_| html.to_owned());
+    table::line(&format!("The page: {}", whole.display()))?;
     Ok(true)
 }
 

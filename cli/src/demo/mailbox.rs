@@ -94,8 +94,7 @@ fn moment(as_of: Date, days_ago: i64, place: usize, hours: usize) -> Timestamp {
     let minutes = i64::try_from(hours * 60 + place * 7).unwrap_or(0);
     let morning = as_of.at(9, 0, 0, 0).to_zoned(TimeZone::UTC);
     let morning = morning.map_or(Timestamp::UNIX_EPOCH, |zoned| zoned.timestamp());
-    morning
-        - jiff::SignedDuration::from_hours(24 * days_ago)
+    morning - jiff::SignedDuration::from_hours(24 * days_ago)
         + jiff::SignedDuration::from_mins(minutes)
 }
 
@@ -121,8 +120,17 @@ impl Mail<'_> {
         )
         .expect(FINE);
         if let Some(id) = self.reply_to {
-            write!(mbox, "In-Reply-To: <{id}@demo.example>\r\nReferences: <{id}@demo.example>\r\n").expect(FINE);
+            write!(
+                mbox,
+                "In-Reply-To: <{id}@demo.example>\r\nReferences: <{id}@demo.example>\r\n"
+            )
+            .expect(FINE);
         }
-        write!(mbox, "Subject: {}\r\n\r\n{}\r\n\r\n", self.subject, self.text).expect(FINE);
+        write!(
+            mbox,
+            "Subject: {}\r\n\r\n{}\r\n\r\n",
+            self.subject, self.text
+        )
+        .expect(FINE);
     }
 }
