@@ -76,8 +76,8 @@ pub(super) fn bars(about: &str, bars: &[Bar]) -> String {
     if most <= 0.0 {
         return nothing(about);
     }
-    let (row, left, wide) = (26.0, 96.0, 330.0);
-    let mut svg = open(520.0, row * count(bars.len()) + 6.0, about);
+    let (row, left, wide) = (26.0, 96.0, 300.0);
+    let mut svg = open(540.0, row * count(bars.len()) + 6.0, about);
     for (number, bar) in bars.iter().enumerate() {
         let top = row * count(number) + 4.0;
         let x = |value: f64| left + wide * value.max(0.0) / most;
@@ -166,7 +166,7 @@ mod tests {
     fn lengths_are_in_proportion() {
         let svg = bars("x", &[bar(10.0, None), bar(5.0, None)]);
         assert!(
-            svg.contains("width=\"330.0\"") && svg.contains("width=\"165.0\""),
+            svg.contains("width=\"300.0\"") && svg.contains("width=\"150.0\""),
             "{svg}"
         );
         let svg = columns("x", &[("a".into(), 4), ("b".into(), 1)]);

@@ -5,8 +5,8 @@ use jiff::civil::Date;
 use super::{count, label, line, nothing, open, rect};
 use crate::demo::report::Timeline;
 
-const LEFT: f64 = 250.0;
-const WIDE: f64 = 660.0;
+const LEFT: f64 = 290.0;
+const WIDE: f64 = 630.0;
 const ROW: f64 = 28.0;
 const TOP: f64 = 44.0;
 
@@ -69,10 +69,10 @@ pub(in crate::demo) fn gantt(about: &str, plan: &Timeline) -> String {
         if let Some(day) = day {
             let x = scale.x(day);
             line(&mut svg, (x, TOP - 8.0), (x, bottom + 6.0), class);
-            let place = match class {
-                "mark today" => "mark left",
-                "mark end" => "mark right",
-                _ => "mark left",
+            let place = if class == "mark end" {
+                "mark right"
+            } else {
+                "mark"
             };
             label(&mut svg, (x, bottom + 22.0), place, name);
         }

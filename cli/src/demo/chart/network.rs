@@ -9,7 +9,11 @@ use crate::demo::markup::escape;
 use crate::demo::report::Network;
 
 const WIDTH: f64 = 560.0;
-const HEIGHT: f64 = 430.0;
+const HEIGHT: f64 = 480.0;
+/// Names stand above their nodes, so the middle is a little low.
+const MIDDLE: f64 = HEIGHT / 2.0 + 6.0;
+/// The middle is where the lines are: the inner rings take more than their share.
+const SPREAD: f64 = 0.65;
 
 /// Draws everybody; those of `wanted` stand out and are named, as are those who open ways.
 pub(in crate::demo) fn network(about: &str, net: &Network, wanted: &BTreeSet<&str>) -> String {
@@ -18,6 +22,7 @@ pub(in crate::demo) fn network(about: &str, net: &Network, wanted: &BTreeSet<&st
         return nothing(about);
     }
     let mut svg = open(WIDTH, HEIGHT, about);
+    rings(&mut svg, net);
     for (a, b, strength) in &net.ties {
         if let (Some(a), Some(b)) = (placed.get(a), placed.get(b)) {
             let class = match *strength {
@@ -54,11 +59,7 @@ pub(in crate::demo) fn network(about: &str, net: &Network, wanted: &BTreeSet<&st
 /// Where each node stands, by its place in the list; people whom no way leads to stand nowhere. On a ring people keep
 /// the order of those whom they are known through, which keeps lines short.
 fn places(net: &Network) -> BTreeMap<usize, (f64, f64)> {
-    let far = net.nodes.iter().filter_map(|node| node.hops).max();
-    let rings = far
-        .and_then(|far| u32::try_from(far).ok())
-        .unwrap_or(0)
-        .max(1);
+    let rings = farthest(net);
     let mut angles: BTreeMap<usize, f64> = BTreeMap::new();
     let mut placed = BTreeMap::new();
     for ring in 0..=rings {
@@ -68,16 +69,43 @@ fn places(net: &Network) -> BTreeMap<usize, (f64, f64)> {
         let mut order: Vec<(f64, usize)> =
             on.iter().map(|&i| (towards(net, &angles, i), i)).collect();
         order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let out = f64::from(ring) / f64::from(rings);
+        let (wide, high) = radii(ring, rings);
         for (place, (_, i)) in order.iter().enumerate() {
             let angle = TAU * (count(place) + 0.5 * f64::from(ring % 2)) / count(order.len());
             angles.insert(*i, angle);
-            let x = WIDTH / 2.0 + out * (WIDTH / 2.0 - 40.0) * angle.cos();
-            let y = HEIGHT / 2.0 + 6.0 + out * (HEIGHT / 2.0 - 34.0) * angle.sin();
+            let x = WIDTH / 2.0 + wide * angle.cos();
+            let y = MIDDLE + high * angle.sin();
             placed.insert(*i, (x, y));
         }
     }
     placed
+}
+
+/// The greatest number of hops, at least one.
+fn farthest(net: &Network) -> u32 {
+    let far = net.nodes.iter().filter_map(|node| node.hops).max();
+    let far = far.and_then(|far| u32::try_from(far).ok());
+    far.unwrap_or(0).max(1)
+}
+
+/// Half the width and height of a ring.
+fn radii(ring: u32, rings: u32) -> (f64, f64) {
+    let out = (f64::from(ring) / f64::from(rings)).powf(SPREAD);
+    (out * (WIDTH / 2.0 - 40.0), out * (HEIGHT / 2.0 - 34.0))
+}
+
+/// The rings themselves, faint.
+fn rings(svg: &mut String, net: &Network) {
+    let rings = farthest(net);
+    for ring in 1..=rings {
+        let (wide, high) = radii(ring, rings);
+        let x = WIDTH / 2.0;
+        write!(
+            svg,
+            "<ellipse cx=\"{x:.1}\" cy=\"{MIDDLE:.1}\" rx=\"{wide:.1}\" ry=\"{high:.1}\" class=\"ring\"/>"
+        )
+        .expect(FINE);
+    }
 }
 
 /// The mean direction of those nearer to us whom this one knows.

@@ -151,10 +151,12 @@ pub(super) fn chances(html: &mut String, report: &Report) {
         counted(report.half(), "donor", "donors"),
     );
     section(html, "How likely, and how much", &lead);
-    html.push_str("<div class=\"split\"><div>\n<h3>Donors by chance of a gift in a year</h3>\n");
+    html.push_str(
+        "<div class=\"split\"><div>\n<h3>Donors by chance of a gift in a year, in %</h3>\n",
+    );
     let tenths: Vec<(String, u32)> = (0..10)
         .zip(report.chances())
-        .map(|(tenth, n)| (format!("{}–{} %", 10 * tenth, 10 * tenth + 10), n))
+        .map(|(tenth, n)| (format!("{}–{}", 10 * tenth, 10 * tenth + 10), n))
         .collect();
     html.push_str(&columns(
         "Number of donors by chance of a gift in a year",

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{FINE, table};
 use crate::demo::chart::gantt;
-use crate::demo::markup::{day, escape, long, percent, short};
+use crate::demo::markup::{counted, day, escape, long, percent, short};
 use crate::demo::report::Timeline;
 
 /// Tasks in the table: what binds within the next weeks.
@@ -14,7 +14,7 @@ const WEEKS: usize = 3;
 
 fn lead(plan: &Timeline) -> String {
     format!(
-        "{}: the deadline is {}, to be submitted by {}. Begun now, it is in time in {} of the simulated futures{}; half of them are ready by {}, nineteen of twenty by {}. \
+        "The deadline of {} is {}, to be submitted by {}. Begun now, it is in time in {} of the simulated futures{}; half of them are ready by {}, nineteen of twenty by {}. \
          Work must begin by {} to keep a chance of {}.",
         plan.opportunity,
         long(plan.deadline),
@@ -62,7 +62,8 @@ pub(super) fn section(html: &mut String, plan: &Timeline) {
     let due = plan.milestones.iter().filter(|milestone| milestone.due > 0);
     let checkpoints: Vec<Vec<String>> = due
         .map(|milestone| {
-            let before = format!("{} days before", milestone.days_before);
+            let days = usize::try_from(milestone.days_before).unwrap_or(0);
+            let before = counted(days, "day before", "days before");
             vec![
                 short(milestone.date),
                 before,
