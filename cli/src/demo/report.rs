@@ -15,7 +15,7 @@ use super::plan::TASKS;
 
 pub(super) use network::{Door, Network};
 pub(super) use sponsors::{Donor, Thanks};
-pub(super) use timeline::{Step, Timeline};
+pub(super) use timeline::{Chance, Step, Timeline};
 
 /// Everything that is shown.
 #[derive(Debug)]

@@ -68,7 +68,7 @@ pub(super) fn renew(html: &mut String, report: &Report) {
 }
 
 pub(super) fn win_back(html: &mut String, report: &Report) {
-    let lead = "They gave most, and have probably stopped. A friend opens the door better than a letter: the last column names the best way to them.";
+    let lead = "They gave most, and have probably stopped. A friend opens the door better than a letter: the last column names the best way to them, with the product of the strengths of its ties.";
     section(html, "Win back, and through whom", lead);
     let wanted = report.win_back();
     html.push_str("<div class=\"split\"><div>\n");

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{FINE, table};
 use crate::demo::chart::gantt;
 use crate::demo::markup::{counted, day, escape, long, percent, short};
-use crate::demo::report::Timeline;
+use crate::demo::report::{Chance, Timeline};
 
 /// Tasks in the table: what binds within the next weeks.
 const NEXT: usize = 6;
@@ -14,13 +14,12 @@ const WEEKS: usize = 3;
 
 fn lead(plan: &Timeline) -> String {
     format!(
-        "The deadline of {} is {}, to be submitted by {}. Begun now, it is in time in {} of the simulated futures{}; half of them are ready by {}, nineteen of twenty by {}. \
+        "The deadline of {} is {}, to be submitted by {}. Begun now, it is in time in {} of the simulated futures; half of them are ready by {}, nineteen of twenty by {}. \
          Work must begin by {} to keep a chance of {}.",
         plan.opportunity,
         long(plan.deadline),
         long(plan.target),
-        percent(plan.now.p),
-        interval(plan.now.interval),
+        exact(&plan.now),
         day(&plan.ready[0]),
         day(&plan.ready[1]),
         long(plan.safe_start),
@@ -87,10 +86,9 @@ pub(super) fn section(html: &mut String, plan: &Timeline) {
 fn cautions(html: &mut String, plan: &Timeline) {
     html.push_str("<h3>Watch</h3>\n<ul>\n");
     let late = format!(
-        "Waiting until {} costs: the chance falls to {}{}.",
+        "Waiting until {} costs: the chance falls to {}.",
         long(plan.safe_start),
-        percent(plan.late.p),
-        interval(plan.late.interval)
+        exact(&plan.late)
     );
     let overloads = plan
         .overloads
@@ -103,12 +101,15 @@ fn cautions(html: &mut String, plan: &Timeline) {
     html.push_str("</ul>\n");
 }
 
-fn interval(interval: Option<(f64, f64)>) -> String {
-    interval.map_or_else(String::new, |(low, high)| {
-        format!(
-            " (95 % interval {:.1} to {:.1} %)",
+/// A chance with its interval, in tenths of a percent.
+fn exact(chance: &Chance) -> String {
+    match (chance.p, chance.interval) {
+        (Some(p), Some((low, high))) => format!(
+            "{:.1} % (95 % interval {:.1} to {:.1} %)",
+            100.0 * p,
             100.0 * low,
             100.0 * high
-        )
-    })
+        ),
+        (p, _) => percent(p),
+    }
 }
