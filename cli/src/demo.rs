@@ -32,7 +32,7 @@ use crate::{
     arguments::Demo,
     client::{http::Api, submission, table, watch},
     configuration::Configuration,
-    exit::TASK_FAILED,
+    exit::{Failure, TASK_FAILED, USAGE},
     roles::{dev, signals},
 };
 
@@ -104,7 +104,11 @@ fn tell(url: &str, folder: &Path, html: &Path) -> anyhow::Result<bool> {
     let results: Vec<Value> = tasks.iter().map(|task| task["result"].clone()).collect();
     let report = Report::of(&results);
     table::line(&words::words(&report, &book))?;
-    std::fs::write(html, page::page(&report, &book)).with_context(|| html.display().to_string())?;
+    std::fs::write(html, page::page(&report, &book)).map_err(|error| {
+        let place = html.display();
+        let text = format!("{place}: {error}; --html PATH writes the page elsewhere");
+        Failure::new(USAGE, text)
+    })?;
     let whole = std::path::absolute(html).unwrap_or_else(|_| html.to_owned());
     table::line(&format!("The page: {}", whole.display()))?;
     Ok(true)

@@ -71,7 +71,7 @@ fn tiles(html: &mut String, report: &Report) {
         ),
         (
             report.win_back().len().to_string(),
-            "to win back: they gave most, and have probably stopped".into(),
+            "to win back: top givers who have probably stopped".into(),
         ),
         (
             money(Some(report.expected())),
@@ -132,4 +132,59 @@ fn table(html: &mut String, columns: &[Column<'_>], rows: &[Vec<String>], most: 
 fn section(html: &mut String, title: &str, lead: &str) {
     let (title, lead) = (escape(title), escape(lead));
     writeln!(html, "<section><h2>{title}</h2>\n<p>{lead}</p>").expect(FINE);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// Results in which every text that a page shows is hostile.
+    fn hostile() -> Vec<Value> {
+        let evil = "<b onload=\"x\">&'";
+        let advice = |rule: &str| json!({"rule": rule, "evidence": ["g"]});
+        let sponsors = json!({"as_of": evil, "currency": evil, "cannot_tell": [evil],
+            "sponsors": [{"id": "a", "name": evil, "funding": {"p": 0.5, "p_alive": 0.1}, "potential": "10.00",
+                "recommendations": [advice("R01_thank"), advice("R02_renew"), advice("R03_reengage_lapsed"), advice("R04_one_sided_contact")]}],
+            "data_gaps": [{"gap": evil, "sponsors": 1, "consequence": evil}],
+            "imports": [{"into": evil, "left_out": [{"rows": 1, "first": [evil], "reason": evil}]}]});
+        let network = json!({"nodes": [{"id": "us", "name": evil}, {"id": "a", "name": evil}, {"id": "b", "name": evil}],
+            "targets": [{"id": "a", "shortest_hops": 2}, {"id": "b", "shortest_hops": 1}],
+            "paths": [{"rank": 1, "target": "a", "nodes": ["us", "b", "a"], "strength_product": 0.5}]});
+        let grant = json!({"opportunity_id": evil, "as_of": "2026-11-23", "deadline": {"date": "2026-12-31"}, "warnings": [evil],
+            "risks": [{"kind": "owner_overload", "subject": evil, "message": evil}],
+            "schedule": [{"name": evil, "owner": evil, "early_start_date": "2026-11-23", "early_finish_date": "2026-11-24",
+                "latest_start_date": "2026-11-30", "latest_finish_date": "2026-12-01"}]});
+        let register = json!({"records": [{"values": {"Gift": "g", "Date": evil, "Amount": evil}}], "quality": {"grade": evil}});
+        vec![
+            register,
+            json!({}),
+            json!({}),
+            network,
+            sponsors,
+            grant,
+            json!({}),
+        ]
+    }
+
+    #[test]
+    fn no_text_of_a_result_becomes_markup() {
+        let html = page(&Report::of(&hostile()), &Book::shipped().unwrap());
+        assert!(!html.contains("<b onload"), "{html}");
+        assert!(
+            html.matches("&lt;b onload=&quot;x&quot;&gt;&amp;&#39;")
+                .count()
+                > 15
+        );
+    }
+
+    #[test]
+    fn a_page_of_nothing_says_so() {
+        let html = page(&Report::of(&[]), &Book::shipped().unwrap());
+        assert!(
+            html.contains("Nobody at present.") && !html.contains("<svg"),
+            "{html}"
+        );
+        assert!(html.contains("The tasks of the grant on the calendar: nothing to show."));
+    }
 }

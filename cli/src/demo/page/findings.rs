@@ -28,7 +28,7 @@ pub(super) fn thank(html: &mut String, report: &Report) {
     table(html, &columns, &rows, SHOWN);
     let (mail, silent) = (&report.mail, report.advised("R04_one_sided_contact"));
     let words = format!(
-        "Of {} whom you wrote to, {} wrote back ({} mails were read). Nothing comes back from {}; another voice or channel may do better than another letter.",
+        "Of {} whom you wrote to, {} wrote back ({} mails were read). Little or nothing comes back from {}; another voice or channel may do better than another letter.",
         counted(mail.written_to, "donor", "donors"),
         mail.answered,
         mail.messages,
@@ -68,7 +68,7 @@ pub(super) fn renew(html: &mut String, report: &Report) {
 }
 
 pub(super) fn win_back(html: &mut String, report: &Report) {
-    let lead = "They gave most, and have probably stopped. A friend opens the door better than a letter: the last column names the best way to them, with the product of the strengths of its ties.";
+    let lead = "Top givers who have probably stopped. A friend opens the door better than a letter: the last column names the best way to them, with the product of the strengths of its ties.";
     section(html, "Win back, and through whom", lead);
     let wanted = report.win_back();
     html.push_str("<div class=\"split\"><div>\n");
