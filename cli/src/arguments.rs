@@ -11,7 +11,7 @@ use crate::configuration::Settings;
 
 const AFTER: &str = "\
 Try it:      zerogate demo
-One input:   zerogate run grant_timeline --example
+One input:   zerogate run grant_timeline --example     the types: zerogate templates
 At home:     zerogate dev           then  zerogate submit grant_timeline --input plan.json --wait
 Production:  zerogate coordinator   and   zerogate worker   with ZEROGATE_AMQP_URL and ZEROGATE_REDIS_URL
 
@@ -30,7 +30,7 @@ pub(crate) struct Program {
 pub(crate) enum Command {
     /// Run everything in this one process: no broker or database to install
     Dev(Settings),
-    /// Run two real workflows and what depends on them, embedded, and print what they found
+    /// Run all five workflow types on shipped data, embedded; print what they found and write it as a page
     Demo(Demo),
     /// Run a coordinator on RabbitMQ and Redis: HTTP API, dispatch and upkeep
     Coordinator(Settings),
@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Worker(Settings),
     /// Run one workflow here, without a fleet, and print what it found
     Run(Run),
+    /// List the workflow types: what each takes, its defaults and an example
+    Templates(Templates),
     #[command(flatten)]
     Client(ClientCommand),
 }
@@ -47,6 +49,9 @@ pub(crate) struct Demo {
     /// Stay up after the result, so that you can look around
     #[arg(long)]
     pub(crate) keep: bool,
+    /// Where to write the page
+    #[arg(long, value_name = "PATH", default_value = "zerogate-demo.html")]
+    pub(crate) html: PathBuf,
     #[command(flatten)]
     pub(crate) settings: Settings,
 }
@@ -161,6 +166,18 @@ pub(crate) struct Run {
     /// Where to write files that the run makes; without it they are only named
     #[arg(long, value_name = "DIR")]
     pub(crate) output_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Templates {
+    /// Show this type; without it, list all
+    pub(crate) workflow_type: Option<String>,
+    /// Ask the coordinator at this address; without it, the types of this program
+    #[arg(long, env = "ZEROGATE_URL", value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// How to print them
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

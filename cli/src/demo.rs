@@ -1,40 +1,59 @@
-//! `zerogate demo`: two real workflows on shipped real data, and two that read
-//! their results, through all nine steps in one process.
+//! `zerogate demo`: all five workflow types on shipped data, as one dependent run through all nine steps in one process,
+//! and what a programme officer wants to know from it, as text and as one page.
 //!
-//! The network is Zachary's karate club (1977), as packaged by NetworkX; the
-//! grant closes on a federal deadline in March 2027. The two dependents ask
-//! what a person would ask next: whom does the introducer reach, and how sure
-//! is the plan if work begins only on the latest safe day?
+//! Read in this order: [`book`] and [`mailbox`] are the data, [`plan`] what is submitted, [`report`] what the results say,
+//! [`words`] and [`page`] (with [`chart`]) how it is shown, [`sources`] what of it is real. Invariant: the same program writes the same page.
+//! Deliberately absent: any figure that is not in a result.
 
-use std::{path::PathBuf, process::ExitCode, time::Instant};
+mod book;
+mod mailbox;
+
+mod plan;
+
+mod report;
+
+mod markup;
+mod sources;
+mod words;
+
+mod chart;
+mod page;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Instant,
+};
 
 use anyhow::Context as _;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     arguments::Demo,
     client::{http::Api, submission, table, watch},
     configuration::Configuration,
-    exit::{Failure, TASK_FAILED},
+    exit::{Failure, TASK_FAILED, USAGE},
     roles::{dev, signals},
 };
 
-/// The member whose way to [`TARGET`] is asked for: the one with the longest
-/// way to go in the whole club.
-const SOURCE: &str = "16";
-/// The member to be introduced to.
-const TARGET: &str = "26";
+use book::Book;
+use report::Report;
 
 /// Runs the demo and chooses the exit code.
 pub(crate) fn run(demo: Demo) -> anyhow::Result<ExitCode> {
     let scratch = Scratch::new()?;
     let settings = demo.settings.or_listen(([127, 0, 0, 1], 0).into());
     let configuration = settings.or_data_dir(&scratch.0).or_log("warn").resolve()?;
-    let keep = demo.keep;
-    dev::runtime()?.block_on(show(&configuration, keep))
+    let shown = show(&configuration, &scratch, demo.html, demo.keep);
+    dev::runtime()?.block_on(shown)
 }
 
-async fn show(configuration: &Configuration, keep: bool) -> anyhow::Result<ExitCode> {
+async fn show(
+    configuration: &Configuration,
+    scratch: &Scratch,
+    html: PathBuf,
+    keep: bool,
+) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let embedded = dev::Embedded::start(configuration).await?;
     let url = format!("http://{}", embedded.address());
@@ -42,8 +61,8 @@ async fn show(configuration: &Configuration, keep: bool) -> anyhow::Result<ExitC
         "Zero Gate is up at {url}, in this one process: coordinator, worker, store and broker.\n"
     );
     let told = {
-        let url = url.clone();
-        tokio::task::spawn_blocking(move || tell(&url))
+        let (url, folder) = (url.clone(), scratch.0.clone());
+        tokio::task::spawn_blocking(move || tell(&url, &folder, &html))
             .await
             .context("the demo panicked")?
     };
@@ -54,7 +73,7 @@ async fn show(configuration: &Configuration, keep: bool) -> anyhow::Result<ExitC
     embedded.end().await;
     let all_completed = told?;
     eprintln!(
-        "\nFrom start to end: {:.1} s.",
+        "From start to end: {:.1} s.",
         started.elapsed().as_secs_f64()
     );
     Ok(if all_completed {
@@ -65,52 +84,34 @@ async fn show(configuration: &Configuration, keep: bool) -> anyhow::Result<ExitC
 }
 
 /// Submits, follows and explains; blocking, as every client is.
-fn tell(url: &str) -> Result<bool, Failure> {
+fn tell(url: &str, folder: &Path, html: &Path) -> anyhow::Result<bool> {
     let api = Api::new(url)?;
-    let answer = api.post("/api/workflows/submit/bulk", &submission())?;
+    let book = Book::shipped()?;
+    let files = plan::Files::upload(&api, &book, folder)?;
+    let answer = api.post(
+        "/api/workflows/submit/bulk",
+        &plan::submission(&book, &files),
+    )?;
     let tasks = watch::follow(&api, &submission::accepted(&answer))?;
-    let print = |text: &str| {
-        table::line(text)
-            .map_err(|error| Failure::new(TASK_FAILED, format!("standard output: {error}")))
-    };
-    for (task, title) in tasks.iter().zip(TITLES) {
-        print(&format!("\n=== {title}\n"))?;
-        match task["status"].as_str() {
-            Some("completed") => {
-                print(&table::readable(&task["workflow_type"], &task["result"]))?;
-            }
-            _ => print(&table::task(task))?,
-        }
+    let mut all_completed = true;
+    for task in tasks.iter().filter(|task| task["status"] != "completed") {
+        table::line(&table::task(task))?;
+        all_completed = false;
     }
-    print(&format!(
-        "\n=== What was asked of the fleet\n\n{}",
-        table::queue(&api.get("/api/workflows/queue")?)
-    ))?;
-    Ok(tasks.iter().all(|task| task["status"] == "completed"))
-}
-
-const TITLES: [&str; 4] = [
-    "A network of 34 people: who holds it together, and who can introduce member 16 to member 26?",
-    "The first introducer on the best of those ways: what can that person reach?",
-    "A grant that closes on 31 March 2027: what must start when, and will it be on time?",
-    "The same grant, if work begins only on the latest safe day",
-];
-
-/// One dependent run of four tasks, in the order of [`TITLES`].
-fn submission() -> Value {
-    let mut network = workflows::karate_club();
-    network["query"] = json!({"source": SOURCE, "targets": [TARGET], "max_hops": 7, "k_paths": 3});
-    let mut introducer = network.clone();
-    introducer["query"]["source"] = json!({"$result": "network", "pointer": "/paths/0/nodes/1"});
-    let plan = workflows::sample_grant();
-    let mut late = plan.clone();
-    late["as_of"] = json!({"$result": "plan", "pointer": "/latest_safe_start"});
-    json!({"tasks": [
-        {"ref": "network", "workflow_type": "relationship_mapping", "input": network},
-        {"ref": "introducer", "workflow_type": "relationship_mapping", "priority": "high", "input": introducer},
-        {"ref": "plan", "workflow_type": "grant_timeline", "input": plan},
-        {"ref": "late", "workflow_type": "grant_timeline", "priority": "high", "input": late},
-    ]})
+    if !all_completed {
+        return Ok(false);
+    }
+    let results: Vec<Value> = tasks.iter().map(|task| task["result"].clone()).collect();
+    let report = Report::of(&results);
+    table::line(&words::words(&report, &book))?;
+    std::fs::write(html, page::page(&report, &book)).map_err(|error| {
+        let place = html.display();
+        let text = format!("{place}: {error}; --html PATH writes the page elsewhere");
+        Failure::new(USAGE, text)
+    })?;
+    let whole = std::path::absolute(html).unwrap_or_else(|_| html.to_owned());
+    table::line(&format!("The page: {}", whole.display()))?;
+    Ok(true)
 }
 
 /// A folder of this run alone, removed at the end.

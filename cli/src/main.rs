@@ -4,7 +4,7 @@
 //! [`configuration`] joins flags, environment and file; [`roles`] builds the
 //! long-running ones out of store, broker, coordinator and worker; [`client`]
 //! holds the commands that talk to a running coordinator; [`local`] runs one
-//! input without any of them; [`demo`] is roles and client in one process.
+//! input without any of them; [`templates`] says what inputs look like; [`demo`] is roles and client in one process.
 //!
 //! Deliberately absent: any decision about tasks. This crate connects and
 //! prints.
@@ -18,6 +18,7 @@ mod input;
 
 mod client;
 mod local;
+mod templates;
 
 mod demo;
 mod exit;
@@ -45,6 +46,7 @@ fn run(program: Program) -> anyhow::Result<ExitCode> {
         Command::Coordinator(settings) => roles::coordinator::run(&settings.resolve()?),
         Command::Worker(settings) => roles::worker::run(&settings.resolve()?),
         Command::Run(run) => local::run(&run),
+        Command::Templates(command) => templates::run(&command),
         Command::Client(command) => client::run(&command),
     }
 }

@@ -25,6 +25,17 @@ pub(crate) fn cell(value: &Value) -> String {
     }
 }
 
+/// The beginning of a text that is longer than so many characters.
+pub(crate) fn short(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars()
+        .take(most.saturating_sub(1))
+        .chain(['…'])
+        .collect()
+}
+
 /// Rows under headings, in columns as wide as their widest cell.
 pub(crate) fn columns(headings: &[&str], rows: &[Vec<String>]) -> String {
     let mut all = vec![

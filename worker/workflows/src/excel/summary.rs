@@ -37,7 +37,8 @@ pub(crate) fn text(output: &Value) -> String {
             .as_u64()
             .map_or("none".to_owned(), |row| format!("row {row}"));
         let range = sheet["used_range"].as_str().unwrap_or("empty");
-        let (records, columns) = (&sheet["rows"], &sheet["columns"]);
+        // A JSON value ignores the width of its column, text keeps it.
+        let [records, columns] = ["rows", "columns"].map(|name| sheet[name].to_string());
         writeln!(
             text,
             "{name:<32} {records:>8} {columns:>8}  {header:<8} {range}"

@@ -51,7 +51,7 @@ pub(super) fn example() -> Value {
     })
 }
 
-/// 222 donors whose years of giving are those of a published data set (one donor in fifty), seen on 2026-11-23.
+/// 224 donors whose years of giving are those of a published data set (one donor in fifty), seen on 2026-11-23.
 ///
 /// Amounts are mean purchases of another published data set times 100, varied by a fifth from year to year. Contacts and asks are absent: nobody published
 /// any. Source and licence: the NOTICE file of the repository.
