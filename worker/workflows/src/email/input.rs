@@ -116,11 +116,7 @@ impl Input {
         for (i, (one, others)) in self.aliases.iter().enumerate() {
             address(one, || format!("/aliases (key {i})"), &mut problems);
             for (j, other) in others.iter().enumerate() {
-                address(
-                    other,
-                    || format!("/aliases (key {i}, item {j})"),
-                    &mut problems,
-                );
+                address(other, || format!("/aliases (key {i})/{j}"), &mut problems);
             }
         }
         for (i, domain) in self.sponsor_domains.keys().enumerate() {
