@@ -60,7 +60,7 @@ pub(super) enum Kind {
     Eml,
     // Many messages, separated by "From " lines.
     Mbox,
-    // A zip archive of a Maildir: what lies in `cur` and `new` folders.
+    // A zip archive of a Maildir: what lies in `cur` and `new` folders; without these, a folder of `.eml` or other files.
     MaildirZip,
     // Messages as Microsoft Graph lists them: an array, or an object with `value`.
     GraphJson,
