@@ -38,14 +38,15 @@ fn is_listed(names: &Value, name: &str) -> bool {
 /// What has no type allows null already, or says so in its alternatives.
 fn add_null(property: &mut Value) {
     let null = Value::from("null");
-    match property.get_mut("type") {
-        Some(Value::Array(types)) => {
-            if !types.contains(&null) {
-                types.push(null);
-            }
+    if let Some(kind) = property.get_mut("type") {
+        let mut types = match kind.take() {
+            Value::Array(types) => types,
+            one => vec![one],
+        };
+        if !types.contains(&null) {
+            types.push(null);
         }
-        Some(one) => *one = Value::from(vec![one.take(), null]),
-        None => {}
+        *kind = types.into();
     }
     if let Some(Value::Array(allowed)) = property.get_mut("enum")
         && !allowed.contains(&Value::Null)
