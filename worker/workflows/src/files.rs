@@ -77,7 +77,7 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 /// Bytes in an input: an uploaded file, or inline.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Bytes {
     /// Id of a file uploaded with `POST /api/files`, or of a file in a parent's result.
@@ -86,6 +86,19 @@ pub(crate) struct Bytes {
     /// The bytes themselves, in Base64 (RFC 4648, padded).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     content_base64: Option<String>,
+}
+
+/// Neither the bytes nor what stands in place of an id: their lengths.
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bytes")
+            .field("file_length", &self.file.as_ref().map(String::len))
+            .field(
+                "content_base64_length",
+                &self.content_base64.as_ref().map(String::len),
+            )
+            .finish()
+    }
 }
 
 impl Bytes {
@@ -201,6 +214,18 @@ impl fmt::Debug for dyn Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debug_tells_lengths_alone() {
+        let bytes = Bytes {
+            file: Some("f-secret".into()),
+            content_base64: Some("Y2FuYXJ5".into()),
+        };
+        assert_eq!(
+            format!("{bytes:?}"),
+            "Bytes { file_length: Some(8), content_base64_length: Some(8) }"
+        );
+    }
 
     #[test]
     fn a_malformed_id_is_the_inputs_fault() {

@@ -8,7 +8,8 @@ use serde::Serialize;
 /// One thing wrong with an input.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Problem {
-    /// RFC 6901 pointer into the input.
+    /// RFC 6901 pointer into the input; a key of a map is data, so it is named by its place among the sorted keys, from
+    /// 0: `/aliases (key 2)`.
     pub pointer: String,
     /// What is wrong there and what is expected.
     pub detail: String,

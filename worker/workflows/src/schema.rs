@@ -2,7 +2,10 @@
 //!
 //! The schema that a type publishes is the schema that is checked here, so the two cannot drift apart. Only the
 //! keywords that our own schemas use are understood; a test refuses any other. Unlike a general validator it points
-//! at the field itself, never quotes a value (inputs are personal data), and looks through `null` alternatives.
+//! at the field itself, quotes neither a value nor the key of a map (inputs are personal data), and looks through
+//! `null` alternatives.
+
+mod optional;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -21,8 +24,9 @@ pub(crate) fn read<T: DeserializeOwned>(schema: &Value, input: &Value) -> Result
     if let Ok(read) = T::deserialize(input) {
         return Ok(read);
     }
-    // JSON Schema calls 5.0 an integer, serde does not.
-    T::deserialize(integral(input.clone())).map_err(|e| {
+    // JSON Schema calls 5.0 an integer, serde does not; nor does serde take null for absence.
+    let plain = integral(optional::without_nulls(schema, input));
+    T::deserialize(plain).map_err(|e| {
         Error::InvalidInput(vec![Problem::new(
             "",
             format!("cannot be read: {:?} error", e.classify()),
@@ -146,23 +150,56 @@ fn object(schema: &Value, value: &Value, at: &mut String, problems: &mut Vec<Pro
             ));
         }
     }
+    let mut keys = Vec::new();
     for (name, field) in fields {
-        let length = at.len();
-        at.push('/');
-        at.push_str(&name.replace('~', "~0").replace('/', "~1"));
         match (
             schema["properties"].get(name),
             schema.get("additionalProperties"),
         ) {
-            (Some(known), _) => walk(known, field, at, problems),
-            (None, Some(Value::Bool(false))) => {
-                problems.push(Problem::new(at.as_str(), "unknown field"));
+            (Some(known), _) => {
+                let step = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+                below(&step, (known, field), at, problems);
             }
-            (None, Some(rest)) => walk(rest, field, at, problems),
+            (None, Some(Value::Bool(false))) => problems.push(unknown(at, name)),
+            (None, Some(rest)) => keys.push((name, rest, field)),
             (None, None) => {}
         }
-        at.truncate(length);
     }
+    // The keys of a map are data, such as addresses: their place among the sorted keys tells which one is meant.
+    keys.sort_unstable_by_key(|(name, ..)| *name);
+    for (place, (_, rest, field)) in keys.into_iter().enumerate() {
+        below(&format!(" (key {place})"), (rest, field), at, problems);
+    }
+}
+
+/// Walks what lies one step further than `at`.
+fn below(
+    step: &str,
+    (schema, value): (&Value, &Value),
+    at: &mut String,
+    problems: &mut Vec<Problem>,
+) {
+    let length = at.len();
+    at.push_str(step);
+    walk(schema, value, at, problems);
+    at.truncate(length);
+}
+
+/// A field that the schema does not know. Named only where it looks like the name of one, for it may be data in the
+/// wrong place.
+fn unknown(at: &str, name: &str) -> Problem {
+    const LONGEST_NAME: usize = 41;
+    let named = name.len() <= LONGEST_NAME
+        && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if named {
+        return Problem::new(format!("{at}/{name}"), "unknown field");
+    }
+    let length = name.chars().count();
+    Problem::new(
+        at,
+        format!("has an unknown field, whose name has {length} characters and is no plain word"),
+    )
 }
 
 fn array(schema: &Value, items: &[Value], at: &mut String, problems: &mut Vec<Problem>) {
@@ -183,11 +220,7 @@ fn array(schema: &Value, items: &[Value], at: &mut String, problems: &mut Vec<Pr
         return;
     };
     for (i, item) in items.iter().enumerate() {
-        let length = at.len();
-        at.push('/');
-        at.push_str(&i.to_string());
-        walk(inner, item, at, problems);
-        at.truncate(length);
+        below(&format!("/{i}"), (inner, item), at, problems);
     }
 }
 
@@ -266,14 +299,17 @@ impl schemars::JsonSchema for Day {
     }
 }
 
-/// The schema of `T`, self-contained: no `$ref`, so that every place can be checked where it stands.
+/// The schema of `T`, self-contained: no `$ref`, so that every place can be checked where it stands. What may be absent
+/// may be null.
 pub(crate) fn of<T: schemars::JsonSchema>() -> Value {
     let settings =
         schemars::generate::SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true);
-    settings
+    let mut schema = settings
         .into_generator()
         .into_root_schema_for::<T>()
-        .to_value()
+        .to_value();
+    optional::allow_null(&mut schema);
+    schema
 }
 
 #[cfg(test)]
@@ -348,6 +384,39 @@ mod tests {
     fn every_keyword_of_every_published_schema_is_checked() {
         for kind in crate::catalogue() {
             only_known_keywords(&(kind.input_schema)());
+        }
+    }
+
+    #[test]
+    fn keys_of_maps_and_unknown_fields_are_not_quoted() {
+        let schema = serde_json::json!({
+            "type": "object", "additionalProperties": false,
+            "properties": {"aliases": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}}},
+        });
+        let found = |input: Value| {
+            let mut problems = Vec::new();
+            walk(&schema, &input, &mut String::new(), &mut problems);
+            problems.into_iter().map(|p| p.pointer).collect::<Vec<_>>()
+        };
+        let aliases = serde_json::json!({"z@x": 1, "a@x": [], "b@x": ["", 2]});
+        assert_eq!(
+            found(serde_json::json!({"aliases": aliases})),
+            ["/aliases (key 1)/1", "/aliases (key 2)"]
+        );
+        // A slip of the pen is named, what may be data is not.
+        let long = "a".repeat(42);
+        for (name, at) in [
+            ("alias", "/alias"),
+            ("_x9", "/_x9"),
+            ("a@x.example", ""),
+            ("Ada Stone", ""),
+            ("9a", ""),
+            ("", ""),
+            ("zo\u{eb}", ""),
+            (&long, ""),
+            (&long[1..], &format!("/{}", &long[1..])),
+        ] {
+            assert_eq!(found(serde_json::json!({name: 1})), [at], "{name}");
         }
     }
 

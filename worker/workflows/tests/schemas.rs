@@ -58,6 +58,60 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
+/// Every field of the schema that may be absent, under the objects that the value has.
+fn optional(schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
+    let schema = schema["anyOf"].get(0).unwrap_or(schema);
+    match value {
+        Value::Object(fields) => {
+            let required = schema["required"].as_array().into_iter().flatten();
+            let required: Vec<&Value> = required.collect();
+            for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
+                let at = format!("{at}/{name}");
+                if !required.iter().any(|r| *r == name) {
+                    found.push(at.clone());
+                }
+                if let Some(field) = fields.get(name) {
+                    optional(inner, field, &at, found);
+                }
+            }
+        }
+        Value::Array(items) => items.iter().take(2).enumerate().for_each(|(i, item)| {
+            optional(&schema["items"], item, &format!("{at}/{i}"), found);
+        }),
+        _ => {}
+    }
+}
+
+#[test]
+fn null_in_an_optional_field_is_absence() {
+    for kind in catalogue() {
+        let schema = (kind.input_schema)();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let mut full = (kind.example)();
+        for (field, value) in (kind.defaults)().as_object().unwrap() {
+            let fields = full.as_object_mut().unwrap();
+            fields.entry(field).or_insert(value.clone());
+        }
+        let mut places = Vec::new();
+        optional(&schema, &full, "", &mut places);
+        assert!(places.len() > 5, "{}: {places:?}", kind.name);
+        for place in places {
+            let (above, name) = place.rsplit_once('/').unwrap();
+            let mut absent = full.clone();
+            let fields = absent.pointer_mut(above).unwrap().as_object_mut().unwrap();
+            fields.remove(name);
+            let mut null = absent.clone();
+            null.pointer_mut(above).unwrap()[name] = Value::Null;
+            assert!(validator.is_valid(&null), "{}{place}", kind.name);
+            let run = |input: &Value| (kind.run)(input, &Run::unattended());
+            match (run(&null), run(&absent)) {
+                (Ok(a), Ok(b)) => assert_eq!(a, b, "{}{place}", kind.name),
+                (a, b) => assert_eq!(a.err(), b.err(), "{}{place}", kind.name),
+            }
+        }
+    }
+}
+
 #[test]
 fn schema_and_run_refuse_the_same_shapes() {
     let wrong = [

@@ -1,7 +1,9 @@
 //! All mails of a source: each read, the failures listed, duplicates dropped, the rest in order.
 //!
 //! Invariant: which of several mails with one id stays does not depend on the order in which they were found, so a
-//! permuted source gives the same corpus. Deliberately absent: raw bytes; they are gone when a mail has been read.
+//! permuted source gives the same corpus: an archive or a listing of a mailbox has no order that means anything. The
+//! first mail (WORKFLOWS 5.3) is therefore the one with the earliest date, not the one that was found first; only mails
+//! that say something else under the same id differ by this, and each is an anomaly `duplicate_differs`. Deliberately absent: raw bytes; they are gone when a mail has been read.
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::{Entry as Slot, HashMap};

@@ -60,7 +60,7 @@ pub(super) enum Kind {
     Eml,
     // Many messages, separated by "From " lines.
     Mbox,
-    // A zip archive of a Maildir: what lies in `cur` and `new` folders.
+    // A zip archive of a Maildir: what lies in `cur` and `new` folders; without these, a folder of `.eml` or other files.
     MaildirZip,
     // Messages as Microsoft Graph lists them: an array, or an object with `value`.
     GraphJson,
@@ -116,11 +116,7 @@ impl Input {
         for (i, (one, others)) in self.aliases.iter().enumerate() {
             address(one, || format!("/aliases (key {i})"), &mut problems);
             for (j, other) in others.iter().enumerate() {
-                address(
-                    other,
-                    || format!("/aliases (key {i}, item {j})"),
-                    &mut problems,
-                );
+                address(other, || format!("/aliases (key {i})/{j}"), &mut problems);
             }
         }
         for (i, domain) in self.sponsor_domains.keys().enumerate() {

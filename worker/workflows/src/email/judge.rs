@@ -78,17 +78,31 @@ pub(super) fn fill(
         .collect();
     let known_ids: HashSet<&str> = known_ids.iter().map(String::as_str).collect();
     let events = updates::events(&mails, scene.book.people(), &sponsors);
-    let updates = updates::all(&events, &known_ids, as_of);
-    doc.set(
-        "updates",
-        updates
-            .iter()
-            .map(updates::Update::describe)
-            .collect::<Vec<_>>(),
-    );
+    let truncated = changes(&events, &known_ids, as_of, doc) || truncated;
     let truncated = interactions::fill(&events, doc) || truncated;
     doc.set("conventions", conventions());
     Ok(truncated)
+}
+
+/// Lists the updates; whether some of their events were left out.
+fn changes(
+    events: &updates::Events<'_>,
+    known: &HashSet<&str>,
+    as_of: Timestamp,
+    doc: &mut Document,
+) -> bool {
+    let mut updates = updates::all(events, known, as_of);
+    let total = updates::keep_newest(&mut updates, limits::MAX_EVENT_IDS);
+    let cut = total > limits::MAX_EVENT_IDS;
+    if cut {
+        doc.warn(format!(
+            "{} new_event_ids are listed, the newest of {total}: those left out would count as new again",
+            limits::MAX_EVENT_IDS
+        ));
+    }
+    let lines: Vec<Value> = updates.iter().map(updates::Update::describe).collect();
+    doc.set("updates", lines);
+    cut
 }
 
 /// The tone of every message.
@@ -216,6 +230,7 @@ fn explain(contacts: &[Value], doc: &mut Document) {
 fn conventions() -> Value {
     json!({
         "tone": tone::conventions(),
+        "duplicates": "of several mails with one Message-ID the one with the earliest date is kept, whatever their order in the source",
         "engagement": engagement::conventions(),
         "updates": "relationship strength for as_of without and with the new mails; mails tell neither gifts nor ties",
         "new_event_ids": "Message-IDs without angle brackets, the form that known_message_ids takes too; a mail without one has sha256: and the hash of date, sender, subject and body",

@@ -55,6 +55,8 @@ pub(super) const MAX_FAILED_LISTED: usize = 1_000;
 pub(super) const MAX_CONTACTS: usize = 20_000;
 /// Mails with sponsors that are listed as interactions; soft, the newest stay. About 250 bytes each.
 pub(super) const MAX_INTERACTIONS: usize = 50_000;
+/// Message-IDs that all updates together list as new; soft, the newest stay. About 80 bytes each.
+pub(super) const MAX_EVENT_IDS: usize = 100_000;
 /// Threads that are listed; soft, the newest stay.
 pub(super) const MAX_LISTED: usize = 50_000;
 /// Addresses of the owner and of aliases.
@@ -86,6 +88,7 @@ pub(super) fn listed() -> Value {
         "max_failed_listed": MAX_FAILED_LISTED,
         "max_contacts": MAX_CONTACTS,
         "max_interactions": MAX_INTERACTIONS,
+        "max_event_ids": MAX_EVENT_IDS,
         "max_listed": MAX_LISTED,
         "max_known_addresses": MAX_KNOWN_ADDRESSES,
         "max_known_ids": MAX_KNOWN_IDS,

@@ -17,7 +17,7 @@
 //! | `contacts[].business_hours_share`, `days_since_last_...`, `thread_depth`, `dormant` | habits and silence |
 //! | `contacts[].sentiment`, `tone` | tone per contact and of all contacts: `mean`, `min`, `max`, `trend` per week, `n`, `not_scored` |
 //! | `contacts_total` | contacts, listed or not |
-//! | `updates[]` | `sponsor_id`, strength `before`, `after`, `delta`, `new_event_ids` (Message-IDs), `evidence` |
+//! | `updates[]` | `sponsor_id`, strength `before`, `after`, `delta`, `new_event_ids` (Message-IDs), `new_event_ids_total`, `evidence` |
 //! | `anomalies[]` | `kind`, `n`, `detail`, and places or keys |
 //! | `conventions`, `evidence` | how numbers are made; numerators and denominators of those above |
 

@@ -117,7 +117,7 @@ fn updates(output: &Value, text: &mut String) {
             update["sponsor_id"].as_str().unwrap_or_default(),
             score("before"),
             score("after"),
-            update["new_event_ids"].as_array().map_or(0, Vec::len)
+            update["new_event_ids_total"].as_u64().unwrap_or_default()
         )
         .expect(FINE);
     }

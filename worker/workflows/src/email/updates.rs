@@ -56,8 +56,10 @@ pub(super) struct Update<'a> {
     pub(super) sponsor_id: &'a str,
     pub(super) before: Strength,
     pub(super) after: Strength,
-    /// In order of time.
-    pub(super) new_event_ids: Vec<&'a str>,
+    /// When and what, in order of time; [`keep_newest`] may shorten it.
+    new_events: Vec<(Timestamp, &'a str)>,
+    /// All of them, listed or not.
+    new_events_total: usize,
     known_events: usize,
 }
 
@@ -104,6 +106,28 @@ pub(super) fn all<'a>(
         .collect()
 }
 
+/// Leaves at most so many new events in all updates together, the newest. Returns how many there were.
+pub(super) fn keep_newest(updates: &mut [Update<'_>], most: usize) -> usize {
+    let total = updates.iter().map(|u| u.new_events_total).sum();
+    if total <= most {
+        return total;
+    }
+    // A mail is one event of each sponsor that it concerns, so no two are alike.
+    let mut all: Vec<(Timestamp, &str, &str)> = updates
+        .iter()
+        .flat_map(|u| u.new_events.iter().map(|(at, id)| (*at, *id, u.sponsor_id)))
+        .collect();
+    all.sort_unstable();
+    let oldest = all.get(total - most).copied();
+    for update in updates {
+        let sponsor = update.sponsor_id;
+        update
+            .new_events
+            .retain(|(at, id)| oldest.is_some_and(|oldest| (*at, *id, sponsor) >= oldest));
+    }
+    total
+}
+
 fn update<'a>(
     sponsor_id: &'a str,
     events: &[Interaction<'a>],
@@ -127,13 +151,14 @@ fn update<'a>(
         sponsor_id,
         before: of(&old),
         after: of(events),
-        new_event_ids: new.iter().map(|e| e.id).collect(),
+        new_events: new.iter().map(|e| (e.at, e.id)).collect(),
+        new_events_total: new.len(),
         known_events: old.len(),
     })
 }
 
 impl Update<'_> {
-    /// `{sponsor_id, before, after, delta, new_event_ids, evidence}`.
+    /// `{sponsor_id, before, after, delta, new_event_ids, new_event_ids_total, evidence}`.
     pub(super) fn describe(&self) -> Value {
         let delta = self
             .after
@@ -145,9 +170,58 @@ impl Update<'_> {
             "before": maybe(self.before.score),
             "after": maybe(self.after.score),
             "delta": maybe(delta),
-            "new_event_ids": self.new_event_ids,
-            "evidence": {"known_events": self.known_events, "new_events": self.new_event_ids.len(),
+            "new_event_ids": self.new_events.iter().map(|(_, id)| *id).collect::<Vec<_>>(),
+            "new_event_ids_total": self.new_events_total,
+            "evidence": {"known_events": self.known_events, "new_events": self.new_events_total,
                 "before": self.before.describe(), "after": self.after.describe()},
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interaction(id: &str, second: i64) -> Interaction<'_> {
+        Interaction {
+            id,
+            at: Timestamp::from_second(second).unwrap(),
+            channel: Channel::Email,
+            direction: Direction::In,
+            reply_to: None,
+            sentiment: None,
+        }
+    }
+
+    #[test]
+    fn the_newest_events_of_all_updates_stay_with_exact_totals() {
+        let events = Events::from([
+            ("s1", vec![interaction("a", 1), interaction("b", 5)]),
+            ("s2", vec![interaction("c", 2)]),
+            (
+                "s3",
+                vec![
+                    interaction("k", 3),
+                    interaction("b", 5),
+                    interaction("d", 9),
+                ],
+            ),
+        ]);
+        let known = HashSet::from(["k"]);
+        let as_of = Timestamp::from_second(1_000).unwrap();
+        let listed = |most: usize| {
+            let mut updates = all(&events, &known, as_of);
+            assert_eq!(keep_newest(&mut updates, most), 5);
+            let lines: Vec<Value> = updates.iter().map(Update::describe).collect();
+            let totals: Vec<&Value> = lines.iter().map(|l| &l["new_event_ids_total"]).collect();
+            assert_eq!(totals, [2, 1, 2]);
+            assert_eq!(lines[2]["evidence"]["new_events"], 2);
+            let ids = lines.iter().map(|l| l["new_event_ids"].clone());
+            Value::Array(ids.collect())
+        };
+        assert_eq!(listed(5), json!([["a", "b"], ["c"], ["b", "d"]]));
+        assert_eq!(listed(3), json!([["b"], [], ["b", "d"]]));
+        assert_eq!(listed(2), json!([[], [], ["b", "d"]]));
+        assert_eq!(listed(0), json!([[], [], []]));
     }
 }

@@ -178,8 +178,8 @@ impl<'a> Clerk<'a> {
             clerk.problem("/currency", CURRENCY);
         }
         clerk.rates.insert(&input.currency, Decimal::ONE);
-        for (code, rate) in &input.fx {
-            let pointer = format!("/fx/{}", code.replace('~', "~0").replace('/', "~1"));
+        for (place, (code, rate)) in input.fx.iter().enumerate() {
+            let pointer = format!("/fx (key {place})");
             match Decimal::from_str(&rate.to_string()) {
                 _ if !is_currency(code) => clerk.problem(pointer, CURRENCY),
                 Ok(rate) if *code == input.currency && rate != Decimal::ONE => {

@@ -10,10 +10,15 @@ use super::{Note, dates, html, ids};
 pub(super) fn envelope(item: Item) -> Result<Envelope, Failure> {
     let mut envelope = Envelope::default();
     let headers = item.internet_message_headers.unwrap_or_default();
-    let bytes: usize = headers.iter().map(|h| h.name.len() + h.value.len()).sum();
+    // A header without its name or value says nothing.
+    let headers: Vec<(String, String)> = headers
+        .into_iter()
+        .filter_map(|h| h.name.zip(h.value))
+        .collect();
+    let bytes: usize = headers.iter().map(|(n, v)| n.len() + v.len()).sum();
     Failure::cap("header_bytes", bytes as u64, limits::MAX_HEADER_BYTES)?;
-    for field in &headers {
-        envelope.field(&field.name, &field.value);
+    for (name, value) in &headers {
+        envelope.field(name, value);
     }
     if headers.is_empty() {
         envelope.conversation = item.conversation_id.filter(|c| !c.is_empty());

@@ -54,8 +54,8 @@ pub(in super::super) struct Body {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(in super::super) struct Field {
-    pub(in super::super) name: String,
-    pub(in super::super) value: String,
+    pub(in super::super) name: Option<String>,
+    pub(in super::super) value: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -1,4 +1,5 @@
-//! A Maildir in a zip archive: the entries of `cur` and `new` folders at any depth.
+//! A Maildir in a zip archive: the entries of `cur` and `new` folders at any depth. An archive without such entries is
+//! a folder of mails: its `*.eml` files, or where it has none, all its files.
 //!
 //! Names decide only whether an entry is a mail; nothing is ever written under them, so a name that leads outside is
 //! harmless and merely reported. Sizes are counted while inflating, for declared ones lie.
@@ -40,6 +41,7 @@ pub(super) fn read(
         limits::MAX_ARCHIVE_ENTRIES,
         super::DATA,
     )?;
+    let layout = Layout::of(&archive);
     let mut inflated = 0;
     let mut mail = Vec::new();
     for index in 0..archive.len() {
@@ -50,7 +52,7 @@ pub(super) fn read(
             index: index as u64,
             offset: None,
         };
-        entry(&mut archive, place, &mut mail, take)?;
+        entry((&mut archive, layout), place, &mut mail, take)?;
         inflated += mail.len() as u64;
         Error::cap(
             "max_inflated_bytes",
@@ -69,8 +71,53 @@ enum Named {
     Other,
 }
 
+/// Which entries of an archive are mails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Layout {
+    /// All files, hidden ones left out.
+    Files,
+    /// Files whose name ends with `.eml`.
+    Eml,
+    /// Files in `cur` and `new`.
+    Maildir,
+}
+
+impl Layout {
+    /// The strictest that leaves an entry.
+    fn of<R: Read + Seek>(archive: &ZipArchive<R>) -> Self {
+        archive
+            .file_names_raw()
+            .filter_map(Self::fitting)
+            .max()
+            .unwrap_or(Self::Maildir)
+    }
+
+    /// The strictest in which a file of this name is a mail.
+    fn fitting(name: &[u8]) -> Option<Self> {
+        let mut parts = name.rsplit(|b| is_separator(*b));
+        let file = parts.next().unwrap_or_default();
+        let folder = parts.next().unwrap_or_default();
+        if file.is_empty() || file.starts_with(b".") {
+            return None;
+        }
+        if matches!(folder, b"cur" | b"new") {
+            return Some(Self::Maildir);
+        }
+        // Where macOS keeps what its own file system knows of the files.
+        if name
+            .split(|b| is_separator(*b))
+            .any(|part| part == b"__MACOSX")
+        {
+            return None;
+        }
+        let ending = file.len().checked_sub(4).map(|at| &file[at..]);
+        let is_eml = ending.is_some_and(|e| e.eq_ignore_ascii_case(b".eml"));
+        Some(if is_eml { Self::Eml } else { Self::Files })
+    }
+}
+
 fn entry<R: Read + Seek>(
-    archive: &mut ZipArchive<R>,
+    (archive, layout): (&mut ZipArchive<R>, Layout),
     place: Place,
     mail: &mut Vec<u8>,
     take: &mut Taker<'_>,
@@ -85,7 +132,7 @@ fn entry<R: Read + Seek>(
     let named = if raw.is_dir() {
         Named::Other
     } else {
-        named(raw.name_raw())
+        named(raw.name_raw(), layout)
     };
     drop(raw);
     if escapes {
@@ -101,14 +148,19 @@ fn entry<R: Read + Seek>(
     }
 }
 
-/// A file directly in a folder `cur` or `new` is a mail; `D` among its flags makes it a draft.
-fn named(name: &[u8]) -> Named {
-    let mut parts = name.rsplit(|b| matches!(b, b'/' | b'\\'));
-    let file = parts.next().unwrap_or_default();
-    let folder = parts.next().unwrap_or_default();
-    if !matches!(folder, b"cur" | b"new") || file.is_empty() || file.starts_with(b".") {
+fn is_separator(byte: u8) -> bool {
+    matches!(byte, b'/' | b'\\')
+}
+
+/// `D` among the flags at the end of a mail's name makes it a draft.
+fn named(name: &[u8], layout: Layout) -> Named {
+    if Layout::fitting(name).is_none_or(|fitting| fitting < layout) {
         return Named::Other;
     }
+    if layout == Layout::Eml {
+        return Named::Mail;
+    }
+    let file = name.rsplit(|b| is_separator(*b)).next().unwrap_or_default();
     // Where ':' is not allowed in names, tools write other characters before "2,".
     let flags = file
         .windows(2)
@@ -118,6 +170,13 @@ fn named(name: &[u8]) -> Named {
         Some(flags) if flags.len() < 16 && flags.contains(&b'D') => Named::Draft,
         _ => Named::Mail,
     }
+}
+
+/// Bytes that an entry of so many packed ones may inflate to. The packed size is the archive's word: it may be anything.
+fn ratio_cap(packed: u64) -> u64 {
+    packed
+        .saturating_mul(limits::MAX_ENTRY_RATIO)
+        .max(limits::RATIO_GRACE_BYTES)
 }
 
 fn inflate<R: Read + Seek>(
@@ -136,8 +195,7 @@ fn inflate<R: Read + Seek>(
         return Err(Failure::new("encrypted_entry", "the entry is encrypted"));
     }
     let packed = entry.compressed_size().max(1);
-    let cap = limits::MAX_MESSAGE_BYTES
-        .min((packed * limits::MAX_ENTRY_RATIO).max(limits::RATIO_GRACE_BYTES));
+    let cap = limits::MAX_MESSAGE_BYTES.min(ratio_cap(packed));
     let read = entry.take(cap + 1).read_to_end(mail);
     let length = mail.len() as u64;
     if length > cap {
@@ -189,4 +247,16 @@ fn declared_entries(source: &mut (impl Read + Seek), length: u64) -> Result<u64,
     let short = field(end + 10, 2);
     let long = last(END_64).map_or(0, |at| field(at + 32, 8));
     Ok(short.max(long))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absurd_packed_size_bounds_nothing() {
+        assert_eq!(ratio_cap(u64::MAX / 2), u64::MAX);
+        assert_eq!(ratio_cap(1), limits::RATIO_GRACE_BYTES);
+        assert_eq!(ratio_cap(10 << 20), (10 << 20) * limits::MAX_ENTRY_RATIO);
+    }
 }

@@ -162,6 +162,38 @@ pub(super) fn zip_of(mails: &[Vec<u8>]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
+/// What is found in an archive of these names, each of another mail.
+fn found(names: &[&str]) -> serde_json::Value {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default();
+    for (i, name) in names.iter().enumerate() {
+        zip.start_file(*name, options).unwrap();
+        write!(zip, "From: a@x.example\nMessage-ID: <{i}@x>\n\nx\n").unwrap();
+    }
+    zip.add_directory("cur/", options).unwrap();
+    let bytes = zip.finish().unwrap().into_inner();
+    let result = super::try_run(&super::input("maildir_zip", &bytes));
+    result.map_or_else(
+        |e| e.to_string().into(),
+        |out| out["corpus"]["messages"].clone(),
+    )
+}
+
+#[test]
+fn an_archive_without_maildir_folders_is_a_folder_of_mails() {
+    assert_eq!(found(&["a.eml", "deep/er/B.EML", "readme.txt"]), 2);
+    let plain = ["1700000000.M1P1.host:2,S", "x/2", ".hidden", "x/.DS_Store"];
+    assert_eq!(found(&plain), 2);
+    assert_eq!(found(&["a.eml", "__MACOSX/b.eml", "__MACOSX/._a.eml"]), 1);
+    // A sentence in a name is no flag; at the end of a Maildir name it is.
+    assert_eq!(found(&["Re 2,D.eml", "b.eml"]), 2);
+    assert_eq!(found(&["1.host:2,DS", "2.host:2,S"]), 1);
+    // One mail in its place, and the archive is a Maildir.
+    assert_eq!(found(&["a.eml", "b", "new/1.host", "tmp/2.host"]), 1);
+    let none = found(&[".hidden", "__MACOSX/x"]);
+    assert!(none.as_str().unwrap().contains("has no mails"), "{none}");
+}
+
 #[test]
 fn permuted_mails_give_the_same_bytes() {
     let mut mails = mails();

@@ -133,10 +133,39 @@ fn bad_inputs_leave_nothing_in_errors() {
         ),
         ("source", json!({"kind": "eml", "data": {"file": CANARY}})),
         ("source", json!({"kind": "eml", "data": CANARY})),
+        ("aliases", json!({address(): "x"})),
+        ("aliases", json!({address(): [1]})),
+        ("sponsor_domains", json!({address(): ["x"]})),
+        ("sponsor_domains", json!({"x.example": {address(): 1}})),
+        ("params", json!({address(): 1})),
+        ("source", json!({address(): 1})),
     ] {
         let mut input = good();
         input[field] = value;
         silent(&input);
+    }
+    let mut input = good();
+    input[address()] = json!(1);
+    silent(&input);
+}
+
+fn address() -> String {
+    format!("{CANARY}.person@secret.example")
+}
+
+#[test]
+fn keys_are_told_by_their_place() {
+    let mut input = input("eml", letter().as_bytes());
+    input["aliases"] = json!({address(): "x", "a@b.example": []});
+    input["sponsor_domains"] = json!({address(): 7});
+    input["alias"] = json!({});
+    let said = said(&input);
+    for place in [
+        "/aliases (key 1): ",
+        "/sponsor_domains (key 0): ",
+        "/alias: ",
+    ] {
+        assert!(said.contains(place), "{said}");
     }
 }
 

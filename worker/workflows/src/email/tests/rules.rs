@@ -183,6 +183,34 @@ fn duplicates_are_counted_and_dropped() {
 }
 
 #[test]
+fn of_mails_with_one_id_the_earliest_is_kept() {
+    let mail = |day: u8, body: &str| {
+        format!(
+            "From: a@x.example\nMessage-ID: <1@x>\nDate: Mon, {day} Nov 2026 08:00:00 +0000\n\n{body}\n"
+        )
+    };
+    let (early, late) = (mail(2, "early"), mail(9, "late"));
+    for order in [[&early, &late], [&late, &early]] {
+        let output = analyse("mbox", &mbox(&order));
+        assert_eq!(output["corpus"]["duplicates"], 1);
+        assert_eq!(output["corpus"]["first"], "2026-11-02T08:00:00Z");
+        assert_eq!(output["corpus"]["last"], "2026-11-02T08:00:00Z");
+        assert_eq!(anomaly(&output, "duplicate_differs"), 1);
+    }
+}
+
+#[test]
+fn a_graph_header_without_a_value_costs_only_itself() {
+    let headers = serde_json::json!([{"name": "X-Empty", "value": null}, {"name": null, "value": "x"}, {},
+        {"name": "Auto-Submitted", "value": "auto-replied"}]);
+    let page = serde_json::json!([{"internetMessageId": "<1@x>", "sentDateTime": "2026-11-02T08:00:00Z",
+        "internetMessageHeaders": headers}]);
+    let output = analyse("graph_json", page.to_string().as_bytes());
+    assert_eq!(output["corpus"]["failed_total"], 0);
+    assert_eq!(output["corpus"]["classes"]["auto_reply"], 1);
+}
+
+#[test]
 fn addresses_in_groups_quotes_and_encoded_words() {
     let text = "From: =?utf-8?Q?Ad=C3=A1_=22x=22?= =?utf-8?Q?_Stone?= <\"ada stone\"@Fund.example>\nTo: Friends: b@x.example, \"C, D\" <c+tag@x.example>;, d@b\u{fc}cher.example\nCc: undisclosed-recipients:;\n\nx\n";
     let m = reader().raw(text.as_bytes()).unwrap().message;

@@ -40,7 +40,7 @@ fn every_problem_is_reported_at_its_place() {
         [
             "/as_of",
             "/calendar/weekend/0",
-            "/capacity/kim",
+            "/capacity (key 1)",
             "/opportunity/closeDate/time",
             "/risks/0/probability",
             "/simulation/runs",

@@ -38,7 +38,7 @@ fn every_problem_is_reported_at_its_place() {
             "/edges/0/strength",
             "/edges/1/strength",
             "/edges/2/last_contact",
-            "/edges/3/a~0~1b",
+            "/edges/3",
             "/metrics/1",
             "/nodes/0/type",
             "/params/half_life_days",
