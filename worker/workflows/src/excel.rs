@@ -6,6 +6,7 @@
 //! allocate without bound or run without end. Deliberately absent: formulas are never evaluated, external links never
 //! followed.
 
+mod amounts;
 mod biff;
 mod cell;
 mod classes;

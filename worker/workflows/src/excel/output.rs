@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use super::amounts::Notation;
 use super::cell::{a1, letters, r1c1};
 use super::dates::DayOrder;
 use super::limits;
@@ -43,6 +44,10 @@ pub(crate) fn fill(workbook: &Workbook, doc: &mut Document) {
         (
             "day_order",
             "null where no text date of the column settles the order of day and month",
+        ),
+        (
+            "number_notation",
+            "null where no number of the column has separators or the mark of a currency",
         ),
     ] {
         if columns.iter().any(|c| c[field].is_null()) {
@@ -148,6 +153,10 @@ fn column(sheet: &Sheet, column: &Column) -> Value {
             DayOrder::DayFirst => "day_first",
             DayOrder::MonthFirst => "month_first",
         }),
+        "number_notation": column.notation.map(|notation| match notation {
+            Notation::Point => "decimal_point",
+            Notation::Comma => "decimal_comma",
+        }),
         "label_defect": column.defect.map(|defect| match defect {
             LabelDefect::Blank => "missing-label",
             LabelDefect::Duplicate(_) => "duplicate-label",
@@ -180,6 +189,16 @@ fn warn(nth: usize, sheet: &Sheet, doc: &mut Document) {
         )),
         Some(_) => {}
     }
+    let above = sheet
+        .rows
+        .iter()
+        .filter(|row| row.kind == RowKind::Preamble);
+    let above = above.count();
+    if above > 0 {
+        say(format!(
+            "{above} rows above the header are no records; set \"header\" if another row names the columns"
+        ));
+    }
     let defects = sheet.columns.iter().filter(|c| c.defect.is_some()).count();
     if defects > 0 {
         say(format!(
@@ -197,6 +216,19 @@ fn warn(nth: usize, sheet: &Sheet, doc: &mut Document) {
         say(format!(
             "dates in column {} could be day/month or month/day; they stay text",
             ambiguous.join(", ")
+        ));
+    }
+    let unsettled: Vec<String> = sheet
+        .columns
+        .iter()
+        .filter(|c| c.unsettled_numbers)
+        .take(20)
+        .map(|c| letters(c.at))
+        .collect();
+    if !unsettled.is_empty() {
+        say(format!(
+            "numbers in column {} could have a decimal comma or separated thousands; they stay text",
+            unsettled.join(", ")
         ));
     }
     for text in counted(sheet) {

@@ -103,7 +103,7 @@ pub(crate) fn typed<'w>(
 
 fn as_column<'w>(workbook: &'w Workbook, column: &Column, cell: Cell) -> Typed<'w> {
     let wanted = match column.kind {
-        Kind::Integer | Kind::Number => workbook.number(cell).map(Typed::Number),
+        Kind::Integer | Kind::Number => workbook.number(cell, column.notation).map(Typed::Number),
         Kind::Boolean => workbook.boolean(cell).map(Typed::Bool),
         Kind::Date | Kind::DateTime => workbook.moment(cell, column.day_order).map(Typed::Moment),
         _ => None,

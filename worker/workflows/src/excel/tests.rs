@@ -4,6 +4,7 @@ mod canary;
 mod features;
 mod formats;
 mod golden;
+mod headers;
 mod hostile;
 mod mutations;
 

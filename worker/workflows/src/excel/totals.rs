@@ -10,6 +10,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde_json::{Value, json};
 
+use super::amounts::Notation;
 use super::cell::{Cell, a1, r1c1};
 use super::exact;
 use super::table::{Column, Kind, Row, RowKind, Sheet, Workbook};
@@ -67,6 +68,8 @@ struct Sums<'s> {
     others: u64,
     errors: u64,
     negative: u64,
+    /// How the numbers of the column are written.
+    notation: Option<Notation>,
     by_currency: Option<Currencies<'s>>,
     checks: Vec<Check>,
     checks_total: u64,
@@ -93,6 +96,7 @@ impl Check {
 impl<'s> Sums<'s> {
     fn new(workbook: &Workbook, sheet: &'s Sheet, column: &Column) -> Self {
         let mut sums = Self {
+            notation: column.notation,
             sum: Some(Decimal::ZERO),
             numbers: 0,
             others: 0,
@@ -122,7 +126,7 @@ impl<'s> Sums<'s> {
         cell: Cell,
         block: &mut Option<Decimal>,
     ) {
-        if let Some(x) = workbook.number(cell) {
+        if let Some(x) = workbook.number(cell, self.notation) {
             let exact = exact::decimal(x);
             if let Some(sums) = &mut self.by_currency {
                 sums.add(workbook, sheet, row, exact);
@@ -140,7 +144,10 @@ impl<'s> Sums<'s> {
     }
 
     fn total(&mut self, workbook: &Workbook, row: &Row, cell: Cell, block: &mut Option<Decimal>) {
-        let Some(stated) = workbook.number(cell).and_then(exact::decimal) else {
+        let Some(stated) = workbook
+            .number(cell, self.notation)
+            .and_then(exact::decimal)
+        else {
             return;
         };
         let check = Check {

@@ -5,9 +5,9 @@
 use std::borrow::Cow;
 
 use super::super::cell::{Cell, Moment};
+use super::super::exact;
 use super::super::rules::Value;
 use super::super::table::{Column, Kind, Workbook};
-use super::super::{exact, numbers};
 use super::formats;
 use super::plan::{Bound, PlannedField};
 use super::schema::FieldType;
@@ -107,8 +107,10 @@ fn fits(workbook: &Workbook, kind: FieldType, column: &Column, cell: Cell) -> bo
     match kind {
         FieldType::String => matches!(cell, Cell::Text(_)),
         FieldType::Enum => true,
-        FieldType::Number => workbook.number(cell).is_some(),
-        FieldType::Integer => workbook.number(cell).is_some_and(|x| x.fract() == 0.0),
+        FieldType::Number => workbook.number(cell, column.notation).is_some(),
+        FieldType::Integer => workbook
+            .number(cell, column.notation)
+            .is_some_and(|x| x.fract() == 0.0),
         FieldType::Boolean => workbook.boolean(cell).is_some(),
         FieldType::Date => workbook
             .moment(cell, column.day_order)
@@ -130,7 +132,9 @@ fn order(
     bound: Bound,
 ) -> Option<std::cmp::Ordering> {
     match bound {
-        Bound::Number(limit) => Some(exact::decimal(workbook.number(cell)?)?.cmp(&limit)),
+        Bound::Number(limit) => {
+            Some(exact::decimal(workbook.number(cell, column.notation)?)?.cmp(&limit))
+        }
         Bound::Date(limit) => {
             let comparable = |m: Moment| (m.date, m.millis.unwrap_or(0));
             Some(comparable(workbook.moment(cell, column.day_order)?).cmp(&comparable(limit)))
@@ -160,7 +164,7 @@ fn text_value<'t>(workbook: &'t Workbook, column: &Column, cell: Cell, text: &'t
         return Value::Date(moment);
     }
     if !workbook.is_typed() {
-        if let Some(x) = numbers::of_text(text) {
+        if let Some(x) = workbook.number(cell, column.notation) {
             return Value::number(x);
         }
         if column.kind == Kind::Boolean
