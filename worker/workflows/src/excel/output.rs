@@ -32,10 +32,11 @@ pub(crate) fn fill(workbook: &Workbook, doc: &mut Document) {
         .sheets
         .iter()
         .flat_map(|s| s.columns.iter().map(move |c| (s, c)));
+    let mut room = limits::EXCEPTIONS_SHOWN_ALL;
     let columns: Vec<Value> = all
         .clone()
         .take(limits::COLUMNS_SHOWN)
-        .map(|(s, c)| column(s, c))
+        .map(|(s, c)| column(s, c, &mut room))
         .collect();
     for (field, reason) in [
         ("support", "null where a column has no filled cell"),
@@ -125,9 +126,11 @@ fn range(used: Used) -> String {
     format!("{first}:{last}")
 }
 
-fn column(sheet: &Sheet, column: &Column) -> Value {
-    let exceptions: Vec<Value> = column
-        .exceptions
+/// A column; of its exceptions as many are listed as there is `room` for.
+fn column(sheet: &Sheet, column: &Column, room: &mut usize) -> Value {
+    let listed = column.exceptions.len().min(*room);
+    *room -= listed;
+    let exceptions: Vec<Value> = column.exceptions[..listed]
         .iter()
         .map(|e| json!({"cell": r1c1(&sheet.name, e.row, column.at), "value_kind": e.value_kind}))
         .collect();

@@ -12,21 +12,30 @@ use serde_json::{Value, json};
 
 use super::amounts::Notation;
 use super::cell::{Cell, a1, r1c1};
-use super::exact;
 use super::table::{Column, Kind, Row, RowKind, Sheet, Workbook};
+use super::{exact, limits};
 use crate::document::Document;
 use crate::number::maybe;
 
 /// Total rows listed per column.
-const MAX_CHECKS: usize = 100;
+const MAX_CHECKS: usize = 50;
 
 /// Writes `totals`.
 pub(super) fn fill(workbook: &Workbook, doc: &mut Document) {
     let mut totals = Vec::new();
-    for sheet in &workbook.sheets {
-        for column in sheet.columns.iter().filter(|c| is_summed(c)) {
-            totals.push(Sums::new(workbook, sheet, column).json(sheet, column));
-        }
+    let all = workbook.sheets.iter().flat_map(|sheet| {
+        let summed = sheet.columns.iter().filter(|c| is_summed(c));
+        summed.map(move |column| (sheet, column))
+    });
+    for (sheet, column) in all.clone().take(limits::TOTALS_SHOWN) {
+        totals.push(Sums::new(workbook, sheet, column).json(sheet, column));
+    }
+    let count = all.count();
+    if count > limits::TOTALS_SHOWN {
+        doc.warn(format!(
+            "totals lists the first {} of {count} columns of numbers",
+            limits::TOTALS_SHOWN
+        ));
     }
     if totals.iter().any(|t: &Value| t["sum"].is_null()) {
         doc.because(
