@@ -6,6 +6,7 @@
 //! allocate without bound or run without end. Deliberately absent: formulas are never evaluated, external links never
 //! followed.
 
+mod amounts;
 mod biff;
 mod cell;
 mod classes;
@@ -69,15 +70,19 @@ pub(crate) fn run(input: &Value, run: &Run<'_>) -> Result<Value, Error> {
     let plans = judge::Plans::new(
         input.schema.as_ref(),
         input.entities.as_ref(),
-        input.as_of.map(|day| day.0),
+        input.as_of()?,
     )?;
-    let workbook = tables(&input, run)?;
+    let workbook = guard::contained("the workbook", || tables(&input, run))?;
     let mut doc = Document::default();
     run.step(0.4, "judging tables")?;
-    judge::fill(&workbook, &plans, run, &mut doc)?;
-    output::fill(&workbook, &mut doc);
+    let mut truncated = guard::contained("the workbook", || {
+        let truncated = judge::fill(&workbook, &plans, run, &mut doc)?;
+        output::fill(&workbook, &mut doc);
+        Ok(truncated)
+    })?;
     run.step(0.8, "writing results")?;
-    attach(&workbook, &input, run, &mut doc)?;
+    truncated |= attach(&workbook, &input, run, &mut doc)?;
+    doc.set("truncated", truncated);
     doc.set("as_of", json!(input.as_of));
     if input.as_of.is_none() {
         doc.because("/as_of", "the input has none");
@@ -114,13 +119,14 @@ fn tables(input: &input::Input, run: &Run<'_>) -> Result<table::Workbook, Error>
     Ok(workbook)
 }
 
-/// The records, in the result and as files.
+/// The records, in the result and as files. Whether some that should be there are not.
 fn attach(
     workbook: &table::Workbook,
     input: &input::Input,
     run: &Run<'_>,
     doc: &mut Document,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
+    let mut truncated = false;
     let total: u64 = workbook
         .sheets
         .iter()
@@ -128,13 +134,21 @@ fn attach(
         .sum();
     let shown = records::first(workbook, input.limits.records);
     doc.set("records_total", total);
-    doc.set("records_truncated", (shown.len() as u64) < total);
+    let listed = shown.len() as u64;
+    doc.set("records_truncated", listed < total);
     doc.set("records", shown);
-    let mut truncated = false;
+    let asked = input.limits.records.min(total);
+    if listed < asked {
+        truncated = true;
+        doc.warn(format!(
+            "records lists the first {listed} of the {asked} that were asked for; more would be above {} bytes",
+            limits::RECORDS_SHOWN_BYTES
+        ));
+    }
     if input.record_file {
         let written = records::attach(workbook, run)?;
-        truncated = written.records < total;
-        if truncated {
+        if written.records < total {
+            truncated = true;
             doc.warn(format!(
                 "the attached files hold the first {} of {total} records; the rest does not fit",
                 written.records
@@ -145,7 +159,6 @@ fn attach(
         doc.set("record_files", Value::Null);
         doc.because("/record_files", "the input asks for none");
     }
-    doc.set("truncated", truncated);
     if input.cleaned_workbook {
         run.step(0.9, "writing the cleaned workbook")?;
         doc.set("cleaned_workbook", json!(cleaned::attach(workbook, run)?));
@@ -153,7 +166,7 @@ fn attach(
         doc.set("cleaned_workbook", Value::Null);
         doc.because("/cleaned_workbook", "the input asks for none");
     }
-    Ok(())
+    Ok(truncated)
 }
 
 /// How the result is to be read.

@@ -61,7 +61,7 @@ def validated(frame):
         if at in REQUIRED:
             completeness[0] += int(filled.sum())
             completeness[1] += len(frame)
-            found(frame.index[~filled].tolist(), "required", at)
+            found(frame.index[~filled].tolist(), "constraint-error", at)
         kind = at % 5
         if kind in (0, 1):
             good = column.map(lambda v: isinstance(v, str))

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::amounts::{self, Mark, Notation};
 use super::dates;
 use super::numbers;
 use super::table::Kind;
@@ -54,10 +55,24 @@ pub(crate) enum Class {
     Currency = 1 << 18,
     /// `12.5%`
     Percent = 1 << 19,
+    /// No plain number, but one with the mark of a currency or with separators, in one notation at least.
+    Amount = 1 << 20,
+    /// A number with a decimal point only: `1,250.50`, `12.5`, `£3`.
+    Point = 1 << 21,
+    /// A number with a decimal comma only: `1.250,50`, `12,5`.
+    Comma = 1 << 22,
+    /// A number in both notations, of the same value: `300`, `€300`.
+    Either = 1 << 23,
+    /// A number in both notations, of different values: `1,250`.
+    Unsettled = 1 << 24,
+    /// An amount of pounds, dollars, euros.
+    Pound = 1 << 25,
+    Dollar = 1 << 26,
+    Euro = 1 << 27,
 }
 
 /// Number of classes, as the width of a table of counts.
-pub(crate) const WIDTH: usize = 20;
+pub(crate) const WIDTH: usize = 28;
 
 /// Column types that are a pattern of texts, with the class that fits each; narrow ones first.
 pub(crate) const PATTERNS: [(Class, Kind); 9] = [
@@ -173,6 +188,7 @@ fn in_digits(text: &str, raw: &str, found: &mut Classes) {
     if text.len() > 48 {
         return;
     }
+    as_amount(text, found);
     if let Some(moment) = dates::of_text(text, None) {
         let class = if moment.millis.is_some() {
             Class::DateTime
@@ -199,6 +215,33 @@ fn in_digits(text: &str, raw: &str, found: &mut Classes) {
         Class::Phone,
         !is_other && !found.has(Class::Date) && is_phone(text),
     );
+}
+
+/// The notations in which a text is a number. Pounds and dollars are written with a decimal point.
+fn as_amount(text: &str, found: &mut Classes) {
+    let point = amounts::of_text(text, Notation::Point);
+    let comma = amounts::of_text(text, Notation::Comma);
+    if point.is_none() && comma.is_none() {
+        return;
+    }
+    let mark = amounts::mark(text);
+    let class = match (point, comma) {
+        (Some(_), _) if matches!(mark, Some(Mark::Pound | Mark::Dollar)) => Class::Point,
+        (Some(a), Some(b)) if a.to_bits() == b.to_bits() => Class::Either,
+        (Some(_), Some(_)) => Class::Unsettled,
+        (Some(_), None) => Class::Point,
+        (None, _) => Class::Comma,
+    };
+    found.set(class, true);
+    found.set(Class::Amount, !found.has(Class::Number));
+    if let Some(mark) = mark {
+        let class = match mark {
+            Mark::Pound => Class::Pound,
+            Mark::Dollar => Class::Dollar,
+            Mark::Euro => Class::Euro,
+        };
+        found.set(class, true);
+    }
 }
 
 fn is_percent(text: &str) -> bool {

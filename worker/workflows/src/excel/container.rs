@@ -34,7 +34,7 @@ pub(crate) fn check(bytes: &[u8], run: &Run<'_>) -> Result<Container, Error> {
     let members = directory(&mut archive)?;
     let format = format_of(&members)?;
     let mut seen = BTreeMap::new();
-    let mut total = 0;
+    let mut total = 0_u64;
     for (at, member) in members.iter().enumerate() {
         let Some(part) = part_of(&member.name, format) else {
             continue;
@@ -46,11 +46,14 @@ pub(crate) fn check(bytes: &[u8], run: &Run<'_>) -> Result<Container, Error> {
         let found = markup::scan(file, part, at, &mut |inflated| {
             Error::cap(
                 "inflated_bytes",
-                total + inflated,
+                total.saturating_add(inflated),
                 limits::INFLATED_BYTES,
                 AT,
             )?;
-            let allowed = (member.deflated * limits::INFLATE_RATIO).max(limits::RATIO_GRACE);
+            let allowed = member
+                .deflated
+                .saturating_mul(limits::INFLATE_RATIO)
+                .max(limits::RATIO_GRACE);
             Error::cap(
                 "inflate_ratio",
                 inflated / member.deflated.max(1),

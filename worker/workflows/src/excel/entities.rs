@@ -18,6 +18,6 @@ mod settings;
 mod tests;
 
 pub(in crate::excel) use blocks::{MAX_BLOCK, MAX_PAIRS};
-pub(in crate::excel) use output::{MAX_ENTITIES, Rows, fill};
+pub(in crate::excel) use output::{MAX_BYTES, MAX_ENTITIES, MAX_PAIRS_LISTED, Rows, fill};
 pub(in crate::excel) use resolve::{MAX_VALUES, resolve};
 pub(in crate::excel) use settings::{Entities, Plan};

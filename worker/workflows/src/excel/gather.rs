@@ -41,6 +41,14 @@ impl<'a> Gather<'a> {
         self.known(id, text.len())
     }
 
+    /// Counts a cell that stands in one more place.
+    pub(crate) fn again(&mut self, cell: Cell) -> Result<(), Error> {
+        if let Cell::Text(id) = cell {
+            self.known(id, self.texts.get(id).len())?;
+        }
+        Ok(())
+    }
+
     /// A text that was seen before, and its length in bytes.
     pub(crate) fn known(&mut self, id: TextId, bytes: usize) -> Result<Cell, Error> {
         self.text_bytes += bytes as u64;

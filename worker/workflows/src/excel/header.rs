@@ -1,8 +1,10 @@
 //! Finds the rows that name the columns, names the columns, and tells records from other rows.
 //!
-//! Of the first rows the one wins that looks most like labels: texts, all different, above cells of another type; of
-//! nearly equal ones the first. Invariant: labels are unique within a sheet, compared as [`Sheet::column`] does.
+//! Of the first rows the one wins that looks most like labels (`search`): texts, all different, above cells of another
+//! type; of nearly equal ones the first. Invariant: labels are unique within a sheet, compared as [`Sheet::column`] does.
 //! Deliberately absent: header trees; of several rows the last one gives the labels.
+
+mod search;
 
 use std::collections::BTreeSet;
 
@@ -11,13 +13,6 @@ use super::classes::{Catalogue, Class};
 use super::table::{Column, Header, LabelDefect, Row, RowKind, Sheet};
 use super::texts::Texts;
 
-/// Rows among which the header is looked for.
-const SEARCHED: usize = 20;
-/// Rows below a candidate whose types are compared with it.
-const BELOW: usize = 50;
-/// A row this near to the best is as good, and the first of those is taken: between a header with a blank label and a
-/// row of five texts lie 0.2.
-const NEAR: f64 = 0.3;
 /// Characters of a label; labels become keys of every record.
 const LABEL_CHARS: usize = 256;
 
@@ -81,6 +76,7 @@ impl Finder<'_> {
             Class::EitherOrder,
             Class::Email,
             Class::Url,
+            Class::Amount,
         ];
         let spelt = [Class::Number, Class::Boolean, Class::Identifier];
         !other.into_iter().any(|class| classes.has(class))
@@ -94,64 +90,16 @@ impl Finder<'_> {
         }
     }
 
-    /// The row of labels; `None` when no row has more labels than other cells.
-    fn find(&mut self, sheet: &Sheet) -> Option<usize> {
-        let width = sheet
-            .used
-            .map_or(1, |used| used.last_column + 1 - used.first_column);
-        let scores: Vec<Option<f64>> = (0..sheet.rows.len().min(SEARCHED))
-            .map(|at| self.score(sheet, at, f64::from(width)))
-            .collect();
-        let best = scores
-            .iter()
-            .flatten()
-            .copied()
-            .fold(f64::NEG_INFINITY, f64::max);
-        scores
-            .iter()
-            .position(|score| score.is_some_and(|score| score >= best - NEAR))
-    }
-
-    fn score(&mut self, sheet: &Sheet, at: usize, width: f64) -> Option<f64> {
-        let row = &sheet.rows[at];
-        let mut labels = BTreeSet::new();
-        let (mut count, mut filled, mut changes) = (0_u32, 0_u32, 0_u32);
-        for (column, cell) in sheet.cells_of(row) {
-            if self.is_blank(cell) {
-                continue;
+    /// Whether a cell is a number, or in an untyped file a text that reads as one or as an amount of money.
+    fn is_number(&mut self, cell: Cell) -> bool {
+        match cell {
+            Cell::Number(_) => true,
+            Cell::Text(id) if !self.typed => {
+                let classes = self.classes.of(id);
+                classes.has(Class::Number) || classes.has(Class::Amount)
             }
-            filled += 1;
-            if self.is_label(cell)
-                && let Cell::Text(id) = cell
-            {
-                count += 1;
-                labels.insert(self.texts.get(id).trim().to_lowercase());
-                changes += u32::from(self.changes(sheet, at, column));
-            }
+            _ => false,
         }
-        if count == 0 || 2 * count < filled {
-            return None;
-        }
-        let distinct = f64::from(crate::number::small(labels.len()));
-        Some(f64::from(count) / width + distinct / f64::from(filled) + f64::from(changes) / width)
-    }
-
-    /// Whether most cells of a column below a row are no labels.
-    fn changes(&mut self, sheet: &Sheet, at: usize, column: u32) -> bool {
-        let (mut labels, mut others) = (0, 0);
-        for row in sheet.rows[at + 1..].iter().take(BELOW) {
-            let cell = sheet.cell(row, column);
-            if self.is_blank(cell) {
-                continue;
-            }
-            let counter = if self.is_label(cell) {
-                &mut labels
-            } else {
-                &mut others
-            };
-            *counter += 1;
-        }
-        others > labels
     }
 
     /// The first row of a header of several: the rows right above that hold at least two texts and nothing else.
@@ -233,23 +181,26 @@ impl Finder<'_> {
         }
     }
 
-    /// Whether a row says the labels again: at least two, at least half of them, and nothing else.
+    /// Whether a row says the labels again: at least two, one of them a text, at least half of all, and nothing else.
     fn repeats(&mut self, sheet: &Sheet, row: &Row, header: &Row) -> bool {
-        let mut same = 0;
+        let (mut same, mut texts) = (0, 0);
         for (column, cell) in sheet.cells_of(row) {
             if self.is_blank(cell) {
                 continue;
             }
-            let Cell::Text(id) = cell else { return false };
-            let Cell::Text(label) = sheet.cell(header, column) else {
-                return false;
-            };
-            if self.texts.get(id).trim() != self.texts.get(label).trim() {
-                return false;
+            match (cell, sheet.cell(header, column)) {
+                (Cell::Text(id), Cell::Text(label))
+                    if self.texts.get(id).trim() == self.texts.get(label).trim() =>
+                {
+                    texts += 1;
+                }
+                // A label that is a year.
+                (cell, label) if cell == label => {}
+                _ => return false,
             }
             same += 1;
         }
-        same >= 2 && same * 2 >= sheet.cells_of(header).count()
+        texts > 0 && same >= 2 && same * 2 >= sheet.cells_of(header).count()
     }
 
     /// Whether a row says "Total" where it begins, or anywhere in a row that is mostly empty, beside a number.
@@ -264,11 +215,7 @@ impl Finder<'_> {
                     said = true;
                     first |= filled == 0;
                 }
-                Cell::Number(_) => numbers += 1,
-                Cell::Text(id) if !self.typed => {
-                    numbers += u32::from(self.classes.of(id).has(Class::Number));
-                }
-                _ => {}
+                other => numbers += u32::from(self.is_number(other)),
             }
             filled += 1;
         }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::amounts::Notation;
 use super::cell::Cell;
 use super::classes::{Catalogue, Class, Classes, PATTERNS, WIDTH};
 use super::dates::DayOrder;
@@ -156,6 +157,33 @@ impl Tally {
         }
     }
 
+    /// How the numbers of an untyped column are written, where plain notation is not enough: in one notation only, and
+    /// with the mark of one currency at most. `Err` where both notations fit and give other values.
+    fn notation(&self) -> Result<Option<Notation>, ()> {
+        let count = |class| self.class(class);
+        let marks = [Class::Pound, Class::Dollar, Class::Euro];
+        let marked = marks.into_iter().filter(|&mark| count(mark) > 0).count();
+        if count(Class::Amount) == 0 || count(Class::Identifier) > 0 || marked > 1 {
+            return Ok(None);
+        }
+        match (
+            count(Class::Point),
+            count(Class::Comma),
+            count(Class::Unsettled),
+        ) {
+            (1.., 0, _) | (0, 0, 0) => Ok(Some(Notation::Point)),
+            (0, 1.., _) => Ok(Some(Notation::Comma)),
+            (0, 0, 1..) => Err(()),
+            _ => Ok(None),
+        }
+    }
+
+    /// Texts that are numbers in whatever notation the column has.
+    fn amounts(&self) -> u64 {
+        let all = [Class::Point, Class::Comma, Class::Either, Class::Unsettled];
+        all.map(|class| self.class(class)).iter().sum()
+    }
+
     fn decide(&self, column: &mut Column, typed: bool) {
         column.native = self.native;
         column.filled = self.filled;
@@ -185,13 +213,22 @@ impl Tally {
                 n
             }
         };
+        let notation = if typed || !enough(self.amounts()) {
+            Ok(None)
+        } else {
+            self.notation()
+        };
+        column.unsettled_numbers = notation.is_err() && !enough(numbers);
+        column.notation = notation.unwrap_or(None);
+        let (integers, numbers) = if column.notation.is_some() {
+            (0, self.amounts())
+        } else {
+            (self.integers + spelt(Class::Integer), numbers)
+        };
         let strings = (Kind::String, self.native.text);
         let narrow = [
             (Kind::Boolean, self.native.bool + spelt(Class::Boolean)),
-            (
-                Kind::Integer,
-                numeric(self.integers + spelt(Class::Integer)),
-            ),
+            (Kind::Integer, numeric(integers)),
             (Kind::Number, numeric(numbers)),
             (Kind::Date, days),
             (Kind::DateTime, moments),
@@ -247,6 +284,10 @@ fn exception(cell: Cell, classes: Classes, column: &Column, typed: bool) -> Opti
         (Kind::Boolean, _) => spelt(Class::Boolean),
         (Kind::Integer, Cell::Number(x)) => x.fract() == 0.0,
         (Kind::Integer, _) => spelt(Class::Integer),
+        (Kind::Number, _) if column.notation.is_some() => {
+            let all = [Class::Point, Class::Comma, Class::Either, Class::Unsettled];
+            all.into_iter().any(spelt)
+        }
         (Kind::Number, _) => spelt(Class::Number),
         (Kind::Date, Cell::Moment(moment)) => moment.millis.is_none(),
         (Kind::Date, _) => is_day,

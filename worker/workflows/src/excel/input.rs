@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -12,7 +15,6 @@ use super::limits;
 use super::table::Format;
 use super::validation::SchemaChoice;
 use crate::files::Bytes;
-use crate::schema::Day;
 use crate::{Error, Problem};
 
 /// What a run takes.
@@ -37,9 +39,10 @@ pub(crate) struct Input {
     /// Which columns name organisations or people that may occur under several names.
     #[serde(default)]
     pub(crate) entities: Option<Entities>,
-    /// The day that ages are measured from; without it timeliness is not measured.
+    /// The day that ages are measured from, or a time of it (RFC 3339: its day in UTC counts); without it timeliness is
+    /// not measured.
     #[serde(default)]
-    pub(crate) as_of: Option<Day>,
+    pub(crate) as_of: Option<AsOf>,
     /// How much the result shows.
     #[serde(default)]
     pub(crate) limits: Shown,
@@ -111,6 +114,36 @@ impl JsonSchema for HeaderChoice {
     }
 }
 
+/// A day like 2027-03-31, or a time like 2027-03-31T09:00:00Z.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(transparent)]
+pub(crate) struct AsOf(String);
+
+impl JsonSchema for AsOf {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "AsOf".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "minLength": 10, "maxLength": 40})
+    }
+}
+
+impl AsOf {
+    /// The day in UTC.
+    fn day(&self) -> Option<Date> {
+        if self.0.len() == 10 {
+            return self.0.parse().ok();
+        }
+        let instant: Timestamp = self.0.parse().ok()?;
+        Some(instant.to_zoned(TimeZone::UTC).date())
+    }
+}
+
 /// How much of what the result shows.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -129,6 +162,19 @@ impl Default for Shown {
 }
 
 impl Input {
+    /// The day that ages are measured from.
+    pub(crate) fn as_of(&self) -> Result<Option<Date>, Error> {
+        let Some(as_of) = &self.as_of else {
+            return Ok(None);
+        };
+        as_of.day().map(Some).ok_or_else(|| {
+            Error::InvalidInput(vec![Problem::new(
+                "/as_of",
+                "is neither a day like 2026-11-23 nor a time like 2026-11-23T09:00:00Z",
+            )])
+        })
+    }
+
     /// Where the header is.
     pub(crate) fn header(&self) -> Result<Place, Error> {
         match &self.header {

@@ -38,25 +38,38 @@ impl Plans {
     }
 }
 
-/// Judges a workbook.
+/// Judges a workbook. Whether a soft limit left something out.
 pub(super) fn fill(
     workbook: &Workbook,
     plans: &Plans,
     run: &Run<'_>,
     doc: &mut Document,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let report = validation::validate(workbook, &plans.validation, run)?;
     doc.set("validation", report.json());
+    for rule in report.rules.iter().filter(|r| r.sheets_without > 0) {
+        doc.warn(format!(
+            "rule {:?} names a column that {} of the judged sheets lack; it was not applied there",
+            rule.id, rule.sheets_without
+        ));
+    }
     quality::fill(&report, doc);
     totals::fill(workbook, doc);
     let Some(plan) = &plans.entities else {
         no_entities("the input asks for no entities", doc);
-        return Ok(());
+        return Ok(false);
     };
+    let has = |label: &str| workbook.sheets.iter().any(|s| s.column(label).is_some());
+    let plan = &plan.clone().with_roles(has);
     let rows = Records::new(workbook, plan);
     if rows.rows.is_empty() {
+        for label in plan.labels().take(plan.compared()).filter(|l| !has(l)) {
+            doc.warn(format!(
+                "entities were not resolved: no sheet has the column {label:?}"
+            ));
+        }
         no_entities("no sheet has records and one of the compared columns", doc);
-        return Ok(());
+        return Ok(false);
     }
     for (label, missing) in plan.labels().zip(&rows.sheets_without) {
         if *missing > 0 {
@@ -66,8 +79,7 @@ pub(super) fn fill(
         }
     }
     let resolution = entities::resolve(plan, rows.texts(), run)?;
-    entities::fill(&resolution, &rows, doc);
-    Ok(())
+    Ok(entities::fill(&resolution, &rows, doc))
 }
 
 fn no_entities(reason: &str, doc: &mut Document) {
@@ -82,6 +94,8 @@ pub(super) fn limits() -> serde_json::Value {
     serde_json::json!({
         "validation_errors_shown": validation::MAX_ERRORS,
         "entities_shown": entities::MAX_ENTITIES,
+        "entity_pairs_shown": entities::MAX_PAIRS_LISTED,
+        "entity_bytes_shown": entities::MAX_BYTES,
         "entity_block_profiles": entities::MAX_BLOCK,
         "entity_pairs": entities::MAX_PAIRS,
         "entity_values": entities::MAX_VALUES,

@@ -43,6 +43,14 @@ pub(crate) const TEXT_BYTES: u64 = 128 << 20;
 pub(crate) const RECORDS_SHOWN: u64 = 100;
 /// The most that `limits.records` may ask for: the result stays readable.
 pub(crate) const RECORDS_SHOWN_MOST: u64 = 10_000;
+/// Bytes of the records shown, as JSON; with all other parts a result stays below the 64 MiB that it may have. Soft.
+pub(crate) const RECORDS_SHOWN_BYTES: usize = 8 << 20;
+/// Exceptions listed of all columns together. Soft.
+pub(crate) const EXCEPTIONS_SHOWN_ALL: usize = 20_000;
+/// Columns whose sums are listed. Soft.
+pub(crate) const TOTALS_SHOWN: usize = 5_000;
+/// Characters of the name of a sheet, which every coordinate repeats; spreadsheets allow 31, or some more.
+pub(crate) const SHEET_NAME_CHARS: u64 = 256;
 /// Exceptions listed per column. Soft.
 pub(crate) const EXCEPTIONS_SHOWN: usize = 50;
 /// Coordinates listed per note of a sheet. Soft.
@@ -75,6 +83,10 @@ pub(crate) fn listed() -> Value {
         "text_bytes": TEXT_BYTES,
         "records_shown": RECORDS_SHOWN,
         "records_shown_most": RECORDS_SHOWN_MOST,
+        "records_shown_bytes": RECORDS_SHOWN_BYTES,
+        "exceptions_shown": EXCEPTIONS_SHOWN_ALL,
+        "totals_shown": TOTALS_SHOWN,
+        "sheet_name_characters": SHEET_NAME_CHARS,
         "exceptions_shown_per_column": EXCEPTIONS_SHOWN,
         "notes_shown_per_sheet": NOTES_SHOWN,
         "record_file_bytes": RECORD_FILE_BYTES,

@@ -1,7 +1,7 @@
 //! Numbers in texts, and numbers as text.
 //!
-//! Invariant: only plain notation is a number; nothing is guessed from thousands separators, currency signs or
-//! decimal commas, and an identifier with a leading zero is none.
+//! Invariant: only plain notation is a number, and an identifier with a leading zero is none. Deliberately absent:
+//! thousands separators, currency signs and decimal commas, see [`super::amounts`].
 
 /// Digits that spreadsheets keep of a number.
 const DIGITS: usize = 15;

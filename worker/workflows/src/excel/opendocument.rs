@@ -247,6 +247,9 @@ fn put(
     for down in 0..times {
         for &(column, across, cell) in &line.cells {
             for right in 0..across {
+                if down > 0 || right > 0 {
+                    gather.again(cell)?;
+                }
                 filling.put(
                     gather,
                     (row.saturating_add(down), column.saturating_add(right)),

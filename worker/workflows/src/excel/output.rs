@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use super::amounts::Notation;
 use super::cell::{a1, letters, r1c1};
 use super::dates::DayOrder;
 use super::limits;
@@ -31,10 +32,11 @@ pub(crate) fn fill(workbook: &Workbook, doc: &mut Document) {
         .sheets
         .iter()
         .flat_map(|s| s.columns.iter().map(move |c| (s, c)));
+    let mut room = limits::EXCEPTIONS_SHOWN_ALL;
     let columns: Vec<Value> = all
         .clone()
         .take(limits::COLUMNS_SHOWN)
-        .map(|(s, c)| column(s, c))
+        .map(|(s, c)| column(s, c, &mut room))
         .collect();
     for (field, reason) in [
         ("support", "null where a column has no filled cell"),
@@ -43,6 +45,10 @@ pub(crate) fn fill(workbook: &Workbook, doc: &mut Document) {
         (
             "day_order",
             "null where no text date of the column settles the order of day and month",
+        ),
+        (
+            "number_notation",
+            "null where no number of the column has separators or the mark of a currency",
         ),
     ] {
         if columns.iter().any(|c| c[field].is_null()) {
@@ -120,9 +126,11 @@ fn range(used: Used) -> String {
     format!("{first}:{last}")
 }
 
-fn column(sheet: &Sheet, column: &Column) -> Value {
-    let exceptions: Vec<Value> = column
-        .exceptions
+/// A column; of its exceptions as many are listed as there is `room` for.
+fn column(sheet: &Sheet, column: &Column, room: &mut usize) -> Value {
+    let listed = column.exceptions.len().min(*room);
+    *room -= listed;
+    let exceptions: Vec<Value> = column.exceptions[..listed]
         .iter()
         .map(|e| json!({"cell": r1c1(&sheet.name, e.row, column.at), "value_kind": e.value_kind}))
         .collect();
@@ -147,6 +155,10 @@ fn column(sheet: &Sheet, column: &Column) -> Value {
         "day_order": column.day_order.map(|order| match order {
             DayOrder::DayFirst => "day_first",
             DayOrder::MonthFirst => "month_first",
+        }),
+        "number_notation": column.notation.map(|notation| match notation {
+            Notation::Point => "decimal_point",
+            Notation::Comma => "decimal_comma",
         }),
         "label_defect": column.defect.map(|defect| match defect {
             LabelDefect::Blank => "missing-label",
@@ -180,6 +192,16 @@ fn warn(nth: usize, sheet: &Sheet, doc: &mut Document) {
         )),
         Some(_) => {}
     }
+    let above = sheet
+        .rows
+        .iter()
+        .filter(|row| row.kind == RowKind::Preamble);
+    let above = above.count();
+    if above > 0 {
+        say(format!(
+            "{above} rows above the header are no records; set \"header\" if another row names the columns"
+        ));
+    }
     let defects = sheet.columns.iter().filter(|c| c.defect.is_some()).count();
     if defects > 0 {
         say(format!(
@@ -197,6 +219,19 @@ fn warn(nth: usize, sheet: &Sheet, doc: &mut Document) {
         say(format!(
             "dates in column {} could be day/month or month/day; they stay text",
             ambiguous.join(", ")
+        ));
+    }
+    let unsettled: Vec<String> = sheet
+        .columns
+        .iter()
+        .filter(|c| c.unsettled_numbers)
+        .take(20)
+        .map(|c| letters(c.at))
+        .collect();
+    if !unsettled.is_empty() {
+        say(format!(
+            "numbers in column {} could have a decimal comma or separated thousands; they stay text",
+            unsettled.join(", ")
         ));
     }
     for text in counted(sheet) {

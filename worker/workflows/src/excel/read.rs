@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::gather::Gather;
 use super::guard::{self, Shape};
+use super::limits;
 use super::table::{Format, Workbook};
 use super::{compound, container, delimited, opendocument, openxml, xlsb};
 use crate::{Error, Problem, Run};
@@ -77,6 +78,15 @@ pub(crate) fn read(
             )
         }
     };
+    for sheet in &sheets {
+        let characters = sheet.name.chars().count() as u64;
+        Error::cap(
+            "sheet_name_characters",
+            characters,
+            limits::SHEET_NAME_CHARS,
+            guard::AT,
+        )?;
+    }
     Ok(Workbook {
         format,
         sheets,

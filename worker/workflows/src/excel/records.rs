@@ -21,15 +21,20 @@ pub(crate) struct Written {
     pub(crate) records: u64,
 }
 
-/// The first records, over all sheets.
+/// The first records, over all sheets: as many as were asked for, or as there is room for.
 pub(crate) fn first(workbook: &Workbook, most: u64) -> Vec<Value> {
     let all = workbook
         .sheets
         .iter()
         .flat_map(|sheet| sheet.records().map(move |row| (sheet, row)));
     let most = usize::try_from(most.min(limits::RECORDS_SHOWN_MOST)).unwrap_or(usize::MAX);
+    let mut room = limits::RECORDS_SHOWN_BYTES;
     all.take(most)
         .map(|(sheet, row)| record(workbook, sheet, row))
+        .map_while(|record| {
+            room = room.checked_sub(record.to_string().len())?;
+            Some(record)
+        })
         .collect()
 }
 
@@ -103,7 +108,7 @@ pub(crate) fn typed<'w>(
 
 fn as_column<'w>(workbook: &'w Workbook, column: &Column, cell: Cell) -> Typed<'w> {
     let wanted = match column.kind {
-        Kind::Integer | Kind::Number => workbook.number(cell).map(Typed::Number),
+        Kind::Integer | Kind::Number => workbook.number(cell, column.notation).map(Typed::Number),
         Kind::Boolean => workbook.boolean(cell).map(Typed::Bool),
         Kind::Date | Kind::DateTime => workbook.moment(cell, column.day_order).map(Typed::Moment),
         _ => None,

@@ -11,6 +11,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::amounts::{self, Notation};
 use super::cell::{Cell, Moment, clock};
 use super::dates::{self, DayOrder};
 use super::numbers;
@@ -63,12 +64,15 @@ impl Workbook {
         self.format != Format::Csv
     }
 
-    /// The cell as a number: a native one, or in an untyped file a text in plain notation. A number stored as text in
-    /// a typed file is `None`.
-    pub(crate) fn number(&self, cell: Cell) -> Option<f64> {
+    /// The cell as a number: a native one, or in an untyped file a text in plain notation, or in the one that the
+    /// column settled on. A number stored as text in a typed file is `None`.
+    pub(crate) fn number(&self, cell: Cell, notation: Option<Notation>) -> Option<f64> {
         match cell {
             Cell::Number(x) => Some(x),
-            Cell::Text(id) if !self.is_typed() => numbers::of_text(self.text(id)),
+            Cell::Text(id) if !self.is_typed() => match notation {
+                Some(notation) => amounts::of_text(self.text(id), notation),
+                None => numbers::of_text(self.text(id)),
+            },
             _ => None,
         }
     }
@@ -270,6 +274,10 @@ pub(crate) struct Column {
     pub(crate) ambiguous_dates: bool,
     /// The order of day and month in text dates, where the column settles it.
     pub(crate) day_order: Option<DayOrder>,
+    /// How numbers with separators or marks of a currency are written, where an untyped column settles it.
+    pub(crate) notation: Option<Notation>,
+    /// Texts that are numbers, but of another value with a decimal comma than with a point: they are not read as numbers.
+    pub(crate) unsettled_numbers: bool,
 }
 
 /// What is wrong with a label.

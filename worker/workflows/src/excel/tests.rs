@@ -1,11 +1,14 @@
 //! Whole runs: real workbooks, made ones of every feature, hostile ones, and thousands of damaged ones.
 
+mod bounds;
 mod canary;
 mod features;
 mod formats;
 mod golden;
+mod headers;
 mod hostile;
 mod mutations;
+mod parameters;
 
 use std::io::{Cursor, Read, Write};
 

@@ -10,22 +10,32 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde_json::{Value, json};
 
+use super::amounts::Notation;
 use super::cell::{Cell, a1, r1c1};
-use super::exact;
 use super::table::{Column, Kind, Row, RowKind, Sheet, Workbook};
+use super::{exact, limits};
 use crate::document::Document;
 use crate::number::maybe;
 
 /// Total rows listed per column.
-const MAX_CHECKS: usize = 100;
+const MAX_CHECKS: usize = 50;
 
 /// Writes `totals`.
 pub(super) fn fill(workbook: &Workbook, doc: &mut Document) {
     let mut totals = Vec::new();
-    for sheet in &workbook.sheets {
-        for column in sheet.columns.iter().filter(|c| is_summed(c)) {
-            totals.push(Sums::new(workbook, sheet, column).json(sheet, column));
-        }
+    let all = workbook.sheets.iter().flat_map(|sheet| {
+        let summed = sheet.columns.iter().filter(|c| is_summed(c));
+        summed.map(move |column| (sheet, column))
+    });
+    for (sheet, column) in all.clone().take(limits::TOTALS_SHOWN) {
+        totals.push(Sums::new(workbook, sheet, column).json(sheet, column));
+    }
+    let count = all.count();
+    if count > limits::TOTALS_SHOWN {
+        doc.warn(format!(
+            "totals lists the first {} of {count} columns of numbers",
+            limits::TOTALS_SHOWN
+        ));
     }
     if totals.iter().any(|t: &Value| t["sum"].is_null()) {
         doc.because(
@@ -67,6 +77,8 @@ struct Sums<'s> {
     others: u64,
     errors: u64,
     negative: u64,
+    /// How the numbers of the column are written.
+    notation: Option<Notation>,
     by_currency: Option<Currencies<'s>>,
     checks: Vec<Check>,
     checks_total: u64,
@@ -93,6 +105,7 @@ impl Check {
 impl<'s> Sums<'s> {
     fn new(workbook: &Workbook, sheet: &'s Sheet, column: &Column) -> Self {
         let mut sums = Self {
+            notation: column.notation,
             sum: Some(Decimal::ZERO),
             numbers: 0,
             others: 0,
@@ -122,7 +135,7 @@ impl<'s> Sums<'s> {
         cell: Cell,
         block: &mut Option<Decimal>,
     ) {
-        if let Some(x) = workbook.number(cell) {
+        if let Some(x) = workbook.number(cell, self.notation) {
             let exact = exact::decimal(x);
             if let Some(sums) = &mut self.by_currency {
                 sums.add(workbook, sheet, row, exact);
@@ -140,7 +153,10 @@ impl<'s> Sums<'s> {
     }
 
     fn total(&mut self, workbook: &Workbook, row: &Row, cell: Cell, block: &mut Option<Decimal>) {
-        let Some(stated) = workbook.number(cell).and_then(exact::decimal) else {
+        let Some(stated) = workbook
+            .number(cell, self.notation)
+            .and_then(exact::decimal)
+        else {
             return;
         };
         let check = Check {

@@ -17,6 +17,12 @@ use crate::number::float;
 pub(in crate::excel) const MAX_ENTITIES: usize = 10_000;
 /// Rows, names, joins and doubts listed of one entity; counts are exact.
 const MAX_LISTED: usize = 200;
+/// Joins and doubts listed of all entities together: some 10 MiB with a handful of columns. Counts are exact.
+pub(in crate::excel) const MAX_PAIRS_LISTED: usize = 20_000;
+/// Bytes of all entities as JSON, so that with everything else a result stays below the 64 MiB that it may have.
+pub(in crate::excel) const MAX_BYTES: usize = 16 << 20;
+/// Bytes of the names, and of the ids, listed of one entity; the first is always listed.
+const MAX_WRITTEN_BYTES: usize = 64 << 10;
 
 /// What the output must know of a row: where it stands, and its texts as written.
 pub(in crate::excel) trait Rows {
@@ -26,15 +32,66 @@ pub(in crate::excel) trait Rows {
     fn text(&self, row: u32, column: usize) -> String;
 }
 
-/// Writes `entities` and `entity_resolution`.
-pub(in crate::excel) fn fill(resolution: &Resolution, rows: &dyn Rows, doc: &mut Document) {
+/// What may still be listed, in all entities together.
+struct Budget {
+    pairs: usize,
+    bytes: usize,
+    /// Joins and doubts that were not listed.
+    omitted: usize,
+}
+
+impl Budget {
+    /// As many of these pairs as there is room for.
+    fn pairs<T>(
+        &mut self,
+        all: &[T],
+        mut layout: impl FnMut(&T) -> Map<String, Value>,
+    ) -> Vec<Value> {
+        let mut listed = Vec::new();
+        for pair in all.iter().take(MAX_LISTED.min(self.pairs)) {
+            let pair = Value::Object(layout(pair));
+            if !self.charge(&pair) {
+                break;
+            }
+            listed.push(pair);
+        }
+        self.pairs -= listed.len();
+        self.omitted += all.len() - listed.len();
+        listed
+    }
+
+    /// Takes the bytes of a value; `false` when there are not as many.
+    fn charge(&mut self, value: &Value) -> bool {
+        let left = self.bytes.checked_sub(value.to_string().len());
+        self.bytes = left.unwrap_or(self.bytes);
+        left.is_some()
+    }
+}
+
+/// Writes `entities` and `entity_resolution`. Whether something was left out.
+pub(in crate::excel) fn fill(resolution: &Resolution, rows: &dyn Rows, doc: &mut Document) -> bool {
     let layout = Layout {
         of: resolution,
         rows,
         doubts: resolution.doubts(),
     };
-    let listed = resolution.groups.len().min(MAX_ENTITIES);
-    let entities: Vec<Value> = (0..listed).map(|number| layout.entity(number)).collect();
+    let mut budget = Budget {
+        pairs: MAX_PAIRS_LISTED,
+        bytes: MAX_BYTES,
+        omitted: 0,
+    };
+    let most = resolution.groups.len().min(MAX_ENTITIES);
+    let entities: Vec<Value> = (0..most)
+        .map_while(|number| layout.entity(number, &mut budget))
+        .collect();
+    let listed = entities.len();
+    if budget.omitted > 0 {
+        doc.warn(format!(
+            "{} pieces of evidence and reviews are not listed; evidence_total and review_total are exact",
+            budget.omitted
+        ));
+    }
+    let truncated = budget.omitted > 0 || listed < resolution.groups.len();
     if entities.iter().any(|e| e["confidence"].is_null()) {
         doc.because(
             "/entities/*/confidence",
@@ -59,7 +116,10 @@ pub(in crate::excel) fn fill(resolution: &Resolution, rows: &dyn Rows, doc: &mut
         );
     }
     doc.set("entities", entities);
-    doc.set("entity_resolution", resolution.evidence(listed));
+    let mut how = resolution.evidence(listed);
+    how["truncated"] = truncated.into();
+    doc.set("entity_resolution", how);
+    truncated
 }
 
 struct Layout<'a> {
@@ -70,7 +130,8 @@ struct Layout<'a> {
 }
 
 impl Layout<'_> {
-    fn entity(&self, number: usize) -> Value {
+    /// An entity, its pairs as far as there is room; `None` when there is none for the entity itself.
+    fn entity(&self, number: usize, budget: &mut Budget) -> Option<Value> {
         let group = &self.of.groups[number];
         let weakest = group
             .joins
@@ -78,28 +139,22 @@ impl Layout<'_> {
             .map_or(Value::Null, |join| float(join.link.p));
         let doubts = self.doubts.get(&crate::number::small(number));
         let doubts = doubts.map_or(&[][..], Vec::as_slice);
-        let evidence: Vec<Value> = group
-            .joins
-            .iter()
-            .take(MAX_LISTED)
-            .map(|join| Value::Object(self.pair(*join)))
-            .collect();
-        let review: Vec<Value> = doubts
-            .iter()
-            .take(MAX_LISTED)
-            .map(|&at| self.review(at, number))
-            .collect();
-        json!({
+        let mut entity = json!({
             "id": name_of(number),
             "names": self.names(&group.rows),
             "ids": self.written(&group.rows, Kind::Id),
             "records": group.rows.iter().take(MAX_LISTED).map(|&r| self.rows.source(r)).collect::<Vec<_>>(),
             "records_total": group.rows.len(),
             "confidence": weakest,
-            "evidence": evidence,
-            "review": review,
+            "evidence_total": group.joins.len(),
             "review_total": doubts.len(),
-        })
+        });
+        if !budget.charge(&entity) {
+            return None;
+        }
+        entity["evidence"] = budget.pairs(&group.joins, |join| self.pair(*join)).into();
+        entity["review"] = budget.pairs(doubts, |&at| self.review(at, number)).into();
+        Some(entity)
     }
 
     /// Organisations by the names they are written with, people by the parts of their names together.
@@ -144,7 +199,7 @@ impl Layout<'_> {
             .map(|(at, _)| at)
     }
 
-    fn review(&self, at: usize, number: usize) -> Value {
+    fn review(&self, at: usize, number: usize) -> Map<String, Value> {
         let review = self.of.reviews[at];
         let mut fields = self.pair(review.judged);
         let (a, b) = (review.judged.link.a, review.judged.link.b);
@@ -164,7 +219,7 @@ impl Layout<'_> {
                 .probability(review.judged.pattern.without(&ids));
             fields.insert("p_without_ids".into(), float(p));
         }
-        Value::Object(fields)
+        fields
     }
 
     /// A compared pair: a row of each side, the levels of agreement, their weight and the probability.
@@ -231,7 +286,7 @@ impl Resolution {
             "method": "Fellegi-Sunter, m and u by expectation maximisation from a fixed start that counts as a prior; union-find",
             "method_version": 1,
             "entities": self.groups.len(),
-            "truncated": listed < self.groups.len(),
+            "listed": listed,
             "records": rows,
             "profiles": self.profiles.len(),
             "pairs_compared": self.pairs,
@@ -290,5 +345,11 @@ fn tidy(text: &str) -> String {
 /// The distinct non-empty texts in order, as many as are listed.
 fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
     let set: std::collections::BTreeSet<String> = texts.filter(|t| !t.is_empty()).collect();
-    set.into_iter().take(MAX_LISTED).collect()
+    let mut bytes = 0;
+    let fits = |text: &String| {
+        let first = bytes == 0;
+        bytes += text.len();
+        first || bytes <= MAX_WRITTEN_BYTES
+    };
+    set.into_iter().take(MAX_LISTED).take_while(fits).collect()
 }

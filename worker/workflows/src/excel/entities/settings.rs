@@ -42,7 +42,7 @@ pub(in crate::excel) struct Entities {
     #[serde(default)]
     fields: Vec<Field>,
     /// Which rows are compared: rows that share the values of one rule. A rule is a list of columns or parts of
-    /// columns. Without any, rules are made from the kinds of the fields.
+    /// columns; `name`, `id`, `postcode` and `domain` are the columns above where none is labelled so. Without any, rules are made from the kinds of the fields.
     #[serde(default)]
     blocks: Vec<Rule>,
 }
@@ -227,6 +227,38 @@ impl Plan {
             plan.usual_rules();
         }
         Ok(plan)
+    }
+
+    /// The plan for a workbook that has these labels: where a block names a column that is not there and is called as a
+    /// role, `["id"]`, the column of that role is meant.
+    pub(in crate::excel) fn with_roles(mut self, has: impl Fn(&str) -> bool) -> Self {
+        let role = |label: &str| match label {
+            "name" => Some(Kind::Name),
+            "id" => Some(Kind::Id),
+            "postcode" => Some(Kind::Postcode),
+            "domain" => Some(Kind::Domain),
+            _ => None,
+        };
+        let meant: Vec<usize> = (0..self.columns.len())
+            .map(|at| {
+                let label = self.columns[at].label.as_str();
+                let kind = role(label).filter(|_| at >= self.fields && !has(label));
+                let of_role = |kind| {
+                    self.columns[..self.fields]
+                        .iter()
+                        .position(|c| c.kind == kind)
+                };
+                kind.and_then(of_role).unwrap_or(at)
+            })
+            .collect();
+        // Columns that nothing uses any more go, and the others move up.
+        let kept: Vec<usize> = (0..meant.len()).filter(|&at| meant[at] == at).collect();
+        for part in self.rules.iter_mut().flatten() {
+            let column = meant[part.column];
+            part.column = kept.iter().take_while(|&&at| at < column).count();
+        }
+        self.columns = kept.iter().map(|&at| self.columns[at].clone()).collect();
+        self
     }
 
     /// Labels of the columns that a record must bring, in this order.

@@ -170,6 +170,7 @@ fn grants() -> Schema {
     Schema {
         fields: GRANTS.iter().map(field).collect(),
         primary_key: Names::One("Identifier".into()),
+        missing: Vec::new(),
         rules: RULES
             .iter()
             .map(|&(id, expr)| RowRule {

@@ -3,11 +3,12 @@
 //! Invariant: total, and a message says kinds and lengths, never contents.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use super::super::cell::{Cell, Moment};
+use super::super::exact;
 use super::super::rules::Value;
 use super::super::table::{Column, Kind, Workbook};
-use super::super::{exact, numbers};
 use super::formats;
 use super::plan::{Bound, PlannedField};
 use super::schema::FieldType;
@@ -18,11 +19,18 @@ pub(super) struct Fault {
     pub(super) message: String,
 }
 
-/// Whether a cell holds something: blank text and errors do not count.
-pub(super) fn is_filled(workbook: &Workbook, cell: Cell) -> bool {
+/// Whether a cell holds something: blank text, errors and texts that stand for a missing value do not count.
+pub(super) fn is_filled(workbook: &Workbook, missing: &[String], cell: Cell) -> bool {
     match cell {
-        Cell::Text(id) => !workbook.text(id).trim().is_empty(),
-        other => other.is_filled(),
+        Cell::Text(id) => {
+            let text = workbook.text(id).trim();
+            !text.is_empty() && !missing.iter().any(|m| m == text)
+        }
+        // `-99` in a column of numbers.
+        other => {
+            other.is_filled()
+                && (missing.is_empty() || !missing.iter().any(|m| *m == workbook.plain(other)))
+        }
     }
 }
 
@@ -59,26 +67,50 @@ pub(super) fn fault(
             .binary_search_by(|known| known.as_str().cmp(&workbook.plain(cell)))
             .is_err()
     {
-        return broken(format!("not one of the {} allowed values", allowed.len()));
+        return broken(format!(
+            "constraint \"enum\": not one of the {} allowed values",
+            allowed.len()
+        ));
     }
     if let Some(pattern) = &planned.pattern {
         let text = workbook.plain(cell);
         if !pattern.is_match(&text) {
             return broken(format!(
-                "does not match the pattern ({} characters)",
+                "constraint \"pattern\": does not match ({} characters)",
                 text.chars().count()
             ));
         }
     }
-    if planned.min.is_some_and(|least| {
-        order(workbook, column, cell, least).is_none_or(std::cmp::Ordering::is_lt)
-    }) {
-        return broken("below the least value".into());
-    }
-    if planned.max.is_some_and(|most| {
-        order(workbook, column, cell, most).is_none_or(std::cmp::Ordering::is_gt)
-    }) {
-        return broken("above the largest value".into());
+    out_of_bounds(workbook, planned, column, cell).and_then(broken)
+}
+
+/// How a cell breaks the constraints `min` and `max`.
+fn out_of_bounds(
+    workbook: &Workbook,
+    planned: &PlannedField,
+    column: &Column,
+    cell: Cell,
+) -> Option<String> {
+    let bounds = [
+        ("min", planned.min, Ordering::Less, "below the least value"),
+        (
+            "max",
+            planned.max,
+            Ordering::Greater,
+            "above the largest value",
+        ),
+    ];
+    for (name, bound, wrong, detail) in bounds {
+        let Some(bound) = bound else { continue };
+        let detail = match order(workbook, column, cell, bound) {
+            Some(found) if found != wrong => continue,
+            Some(_) => detail,
+            None => match bound {
+                Bound::Number(_) => "not a number",
+                Bound::Date(_) => "not a date",
+            },
+        };
+        return Some(format!("constraint {name:?}: {detail}"));
     }
     None
 }
@@ -106,9 +138,11 @@ fn fits(workbook: &Workbook, kind: FieldType, column: &Column, cell: Cell) -> bo
     let text = |form: fn(&str) -> bool| matches!(cell, Cell::Text(id) if form(workbook.text(id)));
     match kind {
         FieldType::String => matches!(cell, Cell::Text(_)),
-        FieldType::Enum => true,
-        FieldType::Number => workbook.number(cell).is_some(),
-        FieldType::Integer => workbook.number(cell).is_some_and(|x| x.fract() == 0.0),
+        FieldType::Enum | FieldType::Any => true,
+        FieldType::Number => workbook.number(cell, column.notation).is_some(),
+        FieldType::Integer => workbook
+            .number(cell, column.notation)
+            .is_some_and(|x| x.fract() == 0.0),
         FieldType::Boolean => workbook.boolean(cell).is_some(),
         FieldType::Date => workbook
             .moment(cell, column.day_order)
@@ -123,14 +157,11 @@ fn fits(workbook: &Workbook, kind: FieldType, column: &Column, cell: Cell) -> bo
 }
 
 /// How a cell stands to a bound.
-fn order(
-    workbook: &Workbook,
-    column: &Column,
-    cell: Cell,
-    bound: Bound,
-) -> Option<std::cmp::Ordering> {
+fn order(workbook: &Workbook, column: &Column, cell: Cell, bound: Bound) -> Option<Ordering> {
     match bound {
-        Bound::Number(limit) => Some(exact::decimal(workbook.number(cell)?)?.cmp(&limit)),
+        Bound::Number(limit) => {
+            Some(exact::decimal(workbook.number(cell, column.notation)?)?.cmp(&limit))
+        }
         Bound::Date(limit) => {
             let comparable = |m: Moment| (m.date, m.millis.unwrap_or(0));
             Some(comparable(workbook.moment(cell, column.day_order)?).cmp(&comparable(limit)))
@@ -160,7 +191,7 @@ fn text_value<'t>(workbook: &'t Workbook, column: &Column, cell: Cell, text: &'t
         return Value::Date(moment);
     }
     if !workbook.is_typed() {
-        if let Some(x) = numbers::of_text(text) {
+        if let Some(x) = workbook.number(cell, column.notation) {
             return Value::number(x);
         }
         if column.kind == Kind::Boolean

@@ -89,11 +89,11 @@ struct Seen<'s> {
 
 impl Seen<'_> {
     fn new(plan: &Plan) -> Self {
-        let alone = |at: usize| plan.key == [at];
-        let values = plan.fields.iter().enumerate();
         Self {
-            values: values
-                .map(|(at, f)| (f.field.unique && !alone(at)).then(HashMap::new))
+            values: plan
+                .fields
+                .iter()
+                .map(|f| f.field.unique.then(HashMap::new))
                 .collect(),
             keys: HashSet::new(),
         }
@@ -215,7 +215,11 @@ impl<'s> Check<'_, 's> {
             self.inferred(row);
         }
         for column in unlabelled {
-            if cells::is_filled(self.workbook, self.sheet().cell(row, column.at)) {
+            if cells::is_filled(
+                self.workbook,
+                &self.plan.missing,
+                self.sheet().cell(row, column.at),
+            ) {
                 let place = || Place::Cell(r1c1(&self.bound.sheet.name, row.number, column.at));
                 self.report.error(place, "extra-cell", None, || {
                     "a cell in a column without a label".into()
@@ -234,7 +238,7 @@ impl<'s> Check<'_, 's> {
         let name = Some(planned.field.name.as_str());
         let needed = planned.field.required || self.plan.key.contains(&at);
         let cell = sheet.cell(row, column.at);
-        let filled = cells::is_filled(self.workbook, cell);
+        let filled = cells::is_filled(self.workbook, &self.plan.missing, cell);
         let place = || Place::Cell(r1c1(&sheet.name, row.number, column.at));
         if planned.field.required {
             self.report.required.add(filled);
@@ -251,8 +255,9 @@ impl<'s> Check<'_, 's> {
         }
         if !filled {
             if needed {
-                self.report
-                    .error(place, "required", name, || "the cell is empty".into());
+                self.report.error(place, "constraint-error", name, || {
+                    "constraint \"required\": the cell is empty".into()
+                });
             }
             return;
         }
@@ -282,7 +287,7 @@ impl<'s> Check<'_, 's> {
         let sheet = self.sheet();
         for column in &sheet.columns {
             let cell = sheet.cell(row, column.at);
-            let filled = cells::is_filled(self.workbook, cell);
+            let filled = cells::is_filled(self.workbook, &self.plan.missing, cell);
             self.report.fill.add(filled);
             if let Cell::Error(_) = cell {
                 let place = || Place::Cell(r1c1(&sheet.name, row.number, column.at));
@@ -304,13 +309,15 @@ impl<'s> Check<'_, 's> {
         for &at in &self.plan.key {
             let cell =
                 self.bound.fields[at].map_or(Cell::Empty, |column| sheet.cell(row, column.at));
-            complete &= cells::is_filled(self.workbook, cell);
+            complete &= cells::is_filled(self.workbook, &self.plan.missing, cell);
             key.push_str(&cells::key_text(self.workbook, cell));
             key.push('\u{1f}');
         }
         let fresh = complete && self.seen.keys.insert(key);
         tally.add(fresh);
-        if complete && !fresh {
+        // A field that is the key alone and unique has said so already.
+        let said = matches!(self.plan.key[..], [at] if self.plan.fields[at].field.unique);
+        if complete && !fresh && !said {
             let place = || Place::Row(row_of(sheet, row.number));
             self.report.error(place, "unique-error", None, || {
                 "an earlier row has the same primary key".into()
@@ -325,11 +332,12 @@ impl<'s> Check<'_, 's> {
                 continue;
             };
             let cell = |label: usize| -> Value<'_> {
-                cells::value(
-                    self.workbook,
-                    columns[label],
-                    sheet.cell(row, columns[label].at),
-                )
+                let cell = sheet.cell(row, columns[label].at);
+                if cells::is_filled(self.workbook, &self.plan.missing, cell) {
+                    cells::value(self.workbook, columns[label], cell)
+                } else {
+                    Value::Empty
+                }
             };
             let outcome = rules::evaluate(&planned.expression, self.plan.as_of, &cell);
             let tally = &mut self.report.rules[at];

@@ -51,6 +51,8 @@ pub(super) struct PlannedRule {
 #[derive(Debug, Default)]
 pub(in crate::excel) struct Plan {
     pub(super) fields: Vec<PlannedField>,
+    /// Texts that stand for a missing value, without surrounding blanks.
+    pub(super) missing: Vec<String>,
     /// Indices of the fields of the primary key.
     pub(super) key: Vec<usize>,
     pub(super) rules: Vec<PlannedRule>,
@@ -98,6 +100,11 @@ impl Plan {
         let mut problems = Vec::new();
         let plan = Self {
             key: key(&schema, &mut problems),
+            missing: schema
+                .missing
+                .iter()
+                .map(|text| text.trim().to_owned())
+                .collect(),
             rules: rules_of(&schema, &mut problems),
             timeliness: schema
                 .timeliness
@@ -199,7 +206,7 @@ fn fields(schema: Schema, problems: &mut Vec<Problem>) -> Result<Vec<PlannedFiel
             if read.is_none() {
                 problems.push(Problem::new(
                     at(part),
-                    "must be a number for a number, a date like 2027-03-31 for a date",
+                    "must be a number for a field of numbers, a date like 2027-03-31 for one of dates, either for one of any type",
                 ));
             }
             read
@@ -239,14 +246,17 @@ fn whole(pattern: &str) -> Option<Regex> {
         .ok()
 }
 
+/// A bound of a field. Numbers may be written as text, as Table Schema allows; where the field is of any type, the
+/// bound decides what is compared.
 fn read_bound(kind: FieldType, value: &Scalar) -> Option<Bound> {
+    let number = |x: f64| exact::decimal(x).map(Bound::Number);
+    let date = |text: &str| dates::of_text(text, None).map(Bound::Date);
+    let spelt = |text: &str| numbers::of_text(text).and_then(number);
     match (kind, value) {
-        (FieldType::Number | FieldType::Integer, Scalar::Number(x)) => {
-            exact::decimal(*x).map(Bound::Number)
-        }
-        (FieldType::Date | FieldType::DateTime, Scalar::Text(text)) => {
-            dates::of_text(text, None).map(Bound::Date)
-        }
+        (FieldType::Number | FieldType::Integer | FieldType::Any, Scalar::Number(x)) => number(*x),
+        (FieldType::Number | FieldType::Integer, Scalar::Text(text)) => spelt(text),
+        (FieldType::Date | FieldType::DateTime, Scalar::Text(text)) => date(text),
+        (FieldType::Any, Scalar::Text(text)) => date(text).or_else(|| spelt(text)),
         _ => None,
     }
 }

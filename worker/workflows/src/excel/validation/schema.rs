@@ -47,6 +47,11 @@ pub(in crate::excel) struct Schema {
     /// Names of the fields that together identify a row.
     #[serde(default, rename = "primaryKey")]
     pub(super) primary_key: Names,
+    /// Texts that stand for a missing value, like `n/a`, compared without surrounding blanks: cells with one of them
+    /// count as empty. White space always does.
+    #[serde(default, rename = "missingValues")]
+    #[schemars(length(max = 100))]
+    pub(super) missing: Vec<String>,
     /// Conditions over the columns of each row.
     #[serde(default)]
     pub(super) rules: Vec<RowRule>,
@@ -102,7 +107,7 @@ pub(super) struct Field {
     /// Other labels of the same column.
     #[serde(default)]
     pub(super) aliases: Vec<String>,
-    /// What its cells hold.
+    /// What its cells hold; anything when absent.
     #[serde(default, rename = "type")]
     pub(super) kind: FieldType,
     /// Whether the column must be there and every row must fill it.
@@ -130,7 +135,9 @@ pub(super) struct Field {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum FieldType {
+    // No documentation of a variant: the published schema stays one list of names.
     #[default]
+    Any,
     String,
     Number,
     Integer,
@@ -150,6 +157,7 @@ impl FieldType {
     /// The name, as errors give it.
     pub(super) fn as_str(self) -> &'static str {
         match self {
+            Self::Any => "any",
             Self::String => "string",
             Self::Number => "number",
             Self::Integer => "integer",
