@@ -18,6 +18,7 @@ use zerogate_tests::workload;
 on_both!(
     a_workbook_and_a_mailbox_are_read_the_same_on_every_run,
     hostile_files_end_once_and_nothing_of_them_is_told,
+    all_records_of_a_workbook_are_gifts_of_sponsors,
 );
 
 fn upload(api: &Api, content: &[u8], name: &str) -> Result<Value> {
@@ -95,6 +96,41 @@ fn named_by_the_tenants_own_key(result: &Value) -> Result<()> {
     ensure!(
         ours["key"].is_string() && ours["key"] != theirs["key"],
         "{ours:#}"
+    );
+    Ok(())
+}
+
+/// The complete records reach the dependent as a file: the result itself lists some of them only.
+fn all_records_of_a_workbook_are_gifts_of_sponsors(fleet: &mut Fleet) -> Result<()> {
+    let api = fleet.api();
+    let workbook = upload(&api, &foreign::workbook(600)?, "book.xlsx")?;
+    let read = task(
+        "excel_processing",
+        &json!({"workbook": workbook, "limits": {"records": 10}}),
+    );
+    let rows = json!({"file": {"$result": "book", "pointer": "/record_files/0/file"}});
+    let columns = json!({"sponsor_id": "Organisation", "date": "Awarded", "amount": "Amount"});
+    let sponsors = json!({
+        "as_of": "2026-12-31", "currency": "USD",
+        "imports": [
+            {"into": "sponsors", "file": rows, "mapping": {"id": "Organisation"}},
+            {"into": "gifts", "file": rows, "mapping": columns},
+        ],
+    });
+    let mut oracle = Oracle::new();
+    let tasks = [
+        with(read, &json!({"ref": "book"})),
+        task("sponsor_analysis", &sponsors),
+    ];
+    let ids = oracle.submit_all(&api, &tasks, Ending::Completed)?;
+    let records = oracle.settle(&api, SOON)?;
+    let result = &records[&ids[1]]["result"];
+    let sponsors = result["sponsors"].as_array().context("sponsors")?;
+    ensure!(sponsors.len() == 40, "{}", sponsors.len());
+    ensure!(
+        result["imports"][1]["used"] == 600,
+        "{:#}",
+        result["imports"]
     );
     Ok(())
 }

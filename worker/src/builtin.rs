@@ -24,7 +24,7 @@ use workflows::{Bounds, WorkflowType};
 use crate::{
     handler::{Control, Handler, HandlerError, Problem, Run, describe},
     isolation::{self, Job, Pool, Watch},
-    workroom::{JobFolder, MadeFile, Workroom},
+    workroom::{JobFolder, MadeFile, Shelf, Workroom},
 };
 
 /// One handler for each type of the catalogue.
@@ -135,33 +135,46 @@ impl Handler for Builtin {
         let control = run.control();
         let input = std::mem::take(&mut run.input);
         match (self.0.isolated, run.means.take()) {
-            (None, _) => inside(self.0, input, control).await,
+            (None, means) => inside(self.0, input, (control, means)).await,
             (Some(bounds), Some(means)) => outside(self.0, bounds, input, (control, means)).await,
             (Some(_), None) => Err(HandlerError::internal("this run has no child processes")),
         }
     }
 }
 
-/// On a thread of this process.
+/// On a thread of this process, with the files that the input names, if any.
 async fn inside(
     kind: &'static WorkflowType,
     input: Value,
-    control: Control,
+    (control, means): (Control, Option<Means>),
 ) -> Result<Value, HandlerError> {
+    let (inputs, folder) = match means {
+        Some(means) if !file::references(&input).is_empty() => {
+            let folder = means.workroom.folder().map_err(|error| no_folder(&error))?;
+            (means.fetch(&input, &folder).await?, Some(folder))
+        }
+        _ => (BTreeMap::new(), None),
+    };
     control
         .blocking(move |control| {
+            // It goes with its folder's guard, and makes no files.
+            let (files, _folder) = (Shelf::new(inputs, None, 0), folder);
             let surroundings = workflows::Run {
                 stop: &|| control.cancelled(),
                 progress: &|fraction, doing| control.progress(fraction, doing),
                 // Switched by the feature `advanced_analytics`, once the
                 // worker has features.
                 advanced: true,
-                files: &workflows::NoFiles,
+                files: &files,
                 contact_key: &[0; 32],
             };
             (kind.run)(&input, &surroundings).map_err(HandlerError::from)
         })
         .await
+}
+
+fn no_folder(error: &io::Error) -> HandlerError {
+    HandlerError::internal(format!("no folder for the run: {}", error.kind()))
 }
 
 /// In a child process. The folder goes with the last of its two users: this
@@ -172,10 +185,7 @@ async fn outside(
     input: Value,
     (control, means): (Control, Means),
 ) -> Result<Value, HandlerError> {
-    let none = |error: io::Error| {
-        HandlerError::internal(format!("no folder for the run: {}", error.kind()))
-    };
-    let folder = means.workroom.folder().map_err(none)?;
+    let folder = means.workroom.folder().map_err(|error| no_folder(&error))?;
     let inputs = means.fetch(&input, &folder).await?;
     let job = Job {
         workflow_type: kind.name,
@@ -184,7 +194,11 @@ async fn outside(
         advanced: true,
         contact_key: means.courier()?.contact_key().await?,
         inputs,
-        folder: Some(folder.subfolder("made").map_err(none)?),
+        folder: Some(
+            folder
+                .subfolder("made")
+                .map_err(|error| no_folder(&error))?,
+        ),
     };
     let pool = means.pool.clone();
     let (outcome, _folder) = control
