@@ -8,7 +8,7 @@ if found == LAYOUT then
 end
 -- Where tasks stand in every layout so far. Those that stand nowhere depend on
 -- one that does, or are kept for one.
-if call('EXISTS', DUE, TAKEN, QUEUED_N, LEASES, FINAL, READY_INDEX .. '0', READY_INDEX .. '1', READY_INDEX .. '2',
+if call('EXISTS', DUE, TAKEN, QUEUED_N, LEASES, FINAL, FINAL_LATE, READY_INDEX .. '0', READY_INDEX .. '1', READY_INDEX .. '2',
   READY_INDEX .. '3') > 0 then
   return { found or '', LAYOUT }
 end
