@@ -77,7 +77,7 @@ macro_rules! store_suite {
             accepting: a_key_replays_its_answer, a_key_with_another_body_is_refused, nothing_is_stored_of_a_bad_plan,
                 a_stopped_fleet_refuses_and_still_replays, ten_thousand_tasks_fit_one_submission,
                 a_lost_answer_may_be_asked_again;
-            keeping: parents_outlive_their_dependents, counters_are_cumulative, totals_span_tenants, tenants_are_strangers,
+            keeping: parents_outlive_their_dependents, a_late_parent_holds_up_no_other, counters_are_cumulative, totals_span_tenants, tenants_are_strangers,
                 the_mode_is_kept_and_told, workers_come_and_go, types_are_announced;
             filing: a_file_is_known_by_its_content, a_lost_blob_is_replaced, unknown_files_refuse_a_plan,
                 a_file_lives_while_a_task_refers_to_it, a_result_keeps_the_files_that_its_run_made,
