@@ -24,7 +24,7 @@ local MAX = 9007199254740991
 local P = KEYS[1]
 -- The number of the layout of all this: another one whenever a script of the
 -- version before would misread it. The first had none. It is written before the
--- first task, and no program touches tasks of another layout (lua/layout.lua).
+-- first task, and no program touches tasks of another layout (lua/held.lua).
 local LAYOUT, LAYOUT_KEY = '2', P .. 'layout'
 -- One hash each for records, payloads and results: their fields are the bare
 -- ids, which spares a key made, hashed and logged at every access.
