@@ -68,7 +68,7 @@ macro_rules! store_suite {
                 tenants_and_types_take_turns, a_take_that_lapsed_is_ready_again, published_after_the_claim_is_stale,
                 overdue_slips_are_counted_and_requeued, a_crowded_route_hides_no_other,
                 bundles_count_as_one_slip, nothing_is_taken_while_paused,
-                an_expired_task_is_not_taken, the_learned_run_time_travels;
+                an_expired_task_is_not_taken, a_take_sets_only_so_many_aside, the_learned_run_time_travels;
             cancelling: a_pending_cancel_ends_at_once, success_beats_cancel, any_other_end_becomes_cancelled,
                 a_cancel_is_heard_at_the_renewal;
             families: dependents_start_after_their_parents, failure_cascades_and_retry_revives,
