@@ -20,7 +20,10 @@ use shared::{
         mark::{self, Sight},
     },
     model::{Stamp, TaskId, TenantId},
-    store::{files::Payloads, large::Mark},
+    store::{
+        files::Payloads,
+        large::{Mark, is_mark},
+    },
 };
 use tracing::{debug, info, warn};
 
@@ -112,14 +115,17 @@ async fn unneeded(app: &App, page: Vec<String>) -> Result<Vec<String>, Trouble> 
 fn is_needed(task: Option<&Payloads>, sha256: &str) -> bool {
     task.is_some_and(|task| {
         let texts = [&task.input, &task.result];
-        let marks = texts.into_iter().flatten().filter_map(Mark::read);
-        !task.is_final || marks.into_iter().any(|mark| mark.sha256 == sha256)
+        let mut marks = texts.into_iter().flatten().filter(|text| is_mark(text));
+        // A mark of a newer version may stand for anything.
+        let stands = |text| Mark::read(text).is_none_or(|mark| mark.sha256 == sha256);
+        !task.is_final || marks.any(stands)
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::model::Json;
 
     #[test]
     fn a_text_is_needed_by_its_mark_and_while_its_task_goes_on() {
@@ -141,6 +147,12 @@ mod tests {
         };
         assert!(is_needed(Some(&running), "cc"), "perhaps its result");
         assert!(!is_needed(None, "aa"), "the task is gone");
+        let newer = Payloads {
+            is_final: true,
+            input: Some(Json::from_text("\u{1}2|whatever".into())),
+            result: None,
+        };
+        assert!(is_needed(Some(&newer), "aa"), "nobody here can tell");
         assert!(!is_needed(
             Some(&Payloads {
                 is_final: true,

@@ -16,6 +16,7 @@ use shared::{
         verbs::{Overdue, Requeue, Sweep, Swept},
     },
 };
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::app::App;
@@ -39,8 +40,9 @@ const DESPITE_DEPTH: Duration = Duration::from_mins(10);
 /// But not while the broker holds so many times as many: without workers the
 /// copies of copies would fill it. A fleet that works drains them in a moment.
 const MOST_COPIES: u64 = 8;
-/// How long the broker may take to say a depth. A broker that hangs must not
-/// hold up the sweep for as long as an outage: then no lease would ever lapse.
+/// How long the broker may take to say all depths of a sweep. A broker that
+/// hangs, or is slow with many routes, must not hold up the sweep for as long as
+/// an outage: then no lease would ever lapse.
 const DEPTH_PATIENCE: Duration = Duration::from_secs(2);
 /// More than a route can hold: its window is far smaller.
 const ALL: u32 = 100_000;
@@ -106,23 +108,21 @@ async fn sweep(app: &App) -> store::Result<Swept> {
     if swept.due + swept.takes_lapsed + swept.leases_lapsed > 0 {
         app.bells.ready.notify_one();
     }
-    let mut answers = true;
-    for overdue in &swept.overdue {
-        // One wait a sweep is enough to know that the broker hangs.
-        let depth = if answers {
-            in_time(app.broker.depth(&overdue.route)).await
-        } else {
-            None
-        };
-        answers = depth.is_some();
+    // Another one first each time: a slow broker must not hide the last ones.
+    let first = rand::random_range(0..swept.overdue.len().max(1));
+    let (later, sooner) = swept.overdue.split_at(first);
+    let deadline = Instant::now() + DEPTH_PATIENCE;
+    for overdue in sooner.iter().chain(later) {
+        let depth = in_time(deadline, app.broker.depth(&overdue.route)).await;
         republish(app, overdue, depth).await?;
     }
     Ok(swept)
 }
 
-/// What the broker says, if it says it in time.
-async fn in_time<T, E>(answer: impl Future<Output = Result<T, E>>) -> Option<T> {
-    let answer = tokio::time::timeout(DEPTH_PATIENCE, answer).await;
+/// What the broker says, if it says it by then. Past the deadline only what it
+/// knows at once.
+async fn in_time<T, E>(deadline: Instant, answer: impl Future<Output = Result<T, E>>) -> Option<T> {
+    let answer = tokio::time::timeout_at(deadline, answer).await;
     answer.ok().and_then(Result::ok)
 }
 
@@ -227,7 +227,8 @@ async fn refill(app: &App) -> store::Result<()> {
     let waiting = totals.by_route.into_iter().filter(|(_, n)| n.pending > 0);
     for ((workflow_type, priority), _) in waiting {
         let route = Route::new(workflow_type, priority);
-        if in_time(app.broker.depth(&route)).await == Some(0) {
+        let deadline = Instant::now() + DEPTH_PATIENCE;
+        if in_time(deadline, app.broker.depth(&route)).await == Some(0) {
             let again = requeue(app, &route, ALL, None).await?;
             if again > 0 {
                 info!(%route, tasks = again, "the queue is empty after a reconnection; publishing again");
@@ -248,6 +249,23 @@ mod tests {
             tasks,
             slips,
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_answers_share_one_deadline() {
+        let begun = Instant::now();
+        let deadline = begun + DEPTH_PATIENCE;
+        let slow = async |n: u64| {
+            tokio::time::sleep(DEPTH_PATIENCE * 2 / 5).await;
+            Ok::<_, ()>(n)
+        };
+        let mut heard = Vec::new();
+        for n in 0..50 {
+            heard.extend(in_time(deadline, slow(n)).await);
+        }
+        assert_eq!(heard, [0, 1]);
+        // The timer's own grain comes on top.
+        assert!(begun.elapsed() < DEPTH_PATIENCE + Duration::from_millis(100));
     }
 
     #[test]
@@ -273,9 +291,10 @@ mod tests {
     async fn a_broker_that_hangs_does_not_hold_up_the_sweep() {
         let asked = tokio::time::Instant::now();
         let never = std::future::pending::<Result<u64, ()>>();
-        assert_eq!(in_time(never).await, None);
+        let deadline = Instant::now() + DEPTH_PATIENCE;
+        assert_eq!(in_time(deadline, never).await, None);
         assert!(asked.elapsed() < crate::Options::new(([127, 0, 0, 1], 0).into()).renew);
-        assert_eq!(in_time(async { Ok::<_, ()>(3) }).await, Some(3));
+        assert_eq!(in_time(deadline, async { Ok::<_, ()>(3) }).await, Some(3));
     }
 
     #[test]

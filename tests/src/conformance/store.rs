@@ -68,7 +68,7 @@ macro_rules! store_suite {
                 tenants_and_types_take_turns, a_take_that_lapsed_is_ready_again, published_after_the_claim_is_stale,
                 overdue_slips_are_counted_and_requeued, a_crowded_route_hides_no_other,
                 bundles_count_as_one_slip, nothing_is_taken_while_paused,
-                an_expired_task_is_not_taken, the_learned_run_time_travels;
+                an_expired_task_is_not_taken, a_take_sets_only_so_many_aside, the_learned_run_time_travels;
             cancelling: a_pending_cancel_ends_at_once, success_beats_cancel, any_other_end_becomes_cancelled,
                 a_cancel_is_heard_at_the_renewal;
             families: dependents_start_after_their_parents, failure_cascades_and_retry_revives,
@@ -77,7 +77,7 @@ macro_rules! store_suite {
             accepting: a_key_replays_its_answer, a_key_with_another_body_is_refused, nothing_is_stored_of_a_bad_plan,
                 a_stopped_fleet_refuses_and_still_replays, ten_thousand_tasks_fit_one_submission,
                 a_lost_answer_may_be_asked_again;
-            keeping: parents_outlive_their_dependents, counters_are_cumulative, totals_span_tenants, tenants_are_strangers,
+            keeping: parents_outlive_their_dependents, a_late_parent_holds_up_no_other, counters_are_cumulative, totals_span_tenants, tenants_are_strangers,
                 the_mode_is_kept_and_told, workers_come_and_go, types_are_announced;
             filing: a_file_is_known_by_its_content, a_lost_blob_is_replaced, unknown_files_refuse_a_plan,
                 a_file_lives_while_a_task_refers_to_it, a_result_keeps_the_files_that_its_run_made,

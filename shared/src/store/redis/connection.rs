@@ -3,7 +3,7 @@
 //! Two lanes: one for the verbs of the ordinary course, one for submissions
 //! and lists, which may be large and slow, so that they do not make a claim
 //! wait. Each reconnects by itself and never sends a command twice; asking
-//! again is decided here, per verb.
+//! again is decided here.
 //!
 //! Invariant: no user name or password ever stands in an error or a log line.
 
@@ -28,16 +28,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Commands that may wait to be written. The crate's 50 is less than one busy
 /// worker has under way; a thousand small ones are a few hundred kilobytes.
 const PIPELINE: usize = 1000;
-
-/// Whether a verb may be asked again when the connection broke under it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Repeat {
-    /// The second answer is as good as the first: the same, or one that says
-    /// what the first did (`wrong_state` for a task cancelled by it).
-    Safe,
-    /// Only if the first question never left.
-    Never,
-}
 
 /// Which connection a verb uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,8 +134,11 @@ impl Link {
         &self.client
     }
 
-    /// Runs a script. Loads it first where the server does not know it.
-    pub(super) async fn ask(&self, lane: Lane, repeat: Repeat, ask: &Ask) -> Result<Value> {
+    /// Runs a script. Loads it first where the server does not know it, and asks
+    /// again when the connection broke under it: of every script the second answer
+    /// is as good as the first, the same, or one that says what the first did
+    /// (`wrong_state` for a task cancelled by it).
+    pub(super) async fn ask(&self, lane: Lane, ask: &Ask) -> Result<Value> {
         let wire = match lane {
             Lane::Verbs => &self.verbs,
             Lane::Bulk => &self.bulk,
@@ -155,9 +148,7 @@ impl Link {
         let budget = wire.timeout * 2;
         let answer = tokio::time::timeout(budget, async {
             match run(&mut manager, ask).await {
-                Err(e) if is_lost(&e) && (repeat == Repeat::Safe || e.is_connection_refusal()) => {
-                    run(&mut manager, ask).await
-                }
+                Err(e) if is_lost(&e) => run(&mut manager, ask).await,
                 other => other,
             }
         });

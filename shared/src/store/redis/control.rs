@@ -8,7 +8,7 @@ use crate::store::{
 };
 
 use super::{
-    connection::{Lane, Link, Repeat},
+    connection::{Lane, Link},
     reply::{self, Items},
     scripts::{self, Ask},
 };
@@ -20,7 +20,7 @@ pub(super) async fn cancel(link: &Link, cancel: Cancel) -> Result<Vec<CancelOutc
     for id in &cancel.ids {
         ask.id(*id);
     }
-    let answer = link.ask(Lane::Verbs, Repeat::Safe, &ask).await?;
+    let answer = link.ask(Lane::Verbs, &ask).await?;
     reply::text(answer)?
         .chars()
         .map(|letter| match letter {
@@ -39,7 +39,7 @@ pub(super) async fn retry(link: &Link, retry: Retry) -> Result<Vec<RetryOutcome>
     for id in &retry.ids {
         ask.id(*id);
     }
-    let mut answers = Items::of(link.ask(Lane::Verbs, Repeat::Safe, &ask).await?)?;
+    let mut answers = Items::of(link.ask(Lane::Verbs, &ask).await?)?;
     let mut outcomes = Vec::with_capacity(retry.ids.len());
     while !answers.is_empty() {
         let mut answer = answers.items()?;
@@ -65,13 +65,13 @@ pub(super) async fn set_mode(link: &Link, asked: ModeAsked) -> Result<ModeState>
     ask.arg(mode_name(asked.mode))
         .arg(&asked.by)
         .arg(&asked.reason);
-    mode_state(link.ask(Lane::Verbs, Repeat::Safe, &ask).await?)
+    mode_state(link.ask(Lane::Verbs, &ask).await?)
 }
 
 /// Reads the mode.
 pub(super) async fn mode(link: &Link) -> Result<ModeState> {
     let ask = Ask::new(&scripts::MODE, link.base());
-    mode_state(link.ask(Lane::Verbs, Repeat::Safe, &ask).await?)
+    mode_state(link.ask(Lane::Verbs, &ask).await?)
 }
 
 fn mode_state(value: Value) -> Result<ModeState> {

@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     codec,
-    connection::{Lane, Link, Repeat},
+    connection::{Lane, Link},
     keys,
     reply::{self, Items},
     scripts::{self, Ask},
@@ -32,7 +32,7 @@ pub(super) async fn take_ready(link: &Link, take: Take) -> Result<Taken> {
     for (name, window) in &take.windows.by_type {
         ask.arg(name.as_str()).arg(*window);
     }
-    let answer = link.ask(Lane::Verbs, Repeat::Safe, &ask).await?;
+    let answer = link.ask(Lane::Verbs, &ask).await?;
     let mut items = Items::of(answer)?;
     let more = items.int()? != 0;
     let mut tasks = Vec::new();
@@ -111,7 +111,7 @@ pub(super) async fn published(link: &Link, slips: Vec<PublishedSlip>) -> Result<
         }
     }
     if any {
-        link.ask(Lane::Verbs, Repeat::Safe, &ask).await?;
+        link.ask(Lane::Verbs, &ask).await?;
     }
     Ok(())
 }
@@ -124,7 +124,7 @@ pub(super) async fn requeue(link: &Link, requeue: Requeue) -> Result<u32> {
         Some(overdue_by) => ask.arg(keys::micros(overdue_by)),
         None => ask.arg(""),
     };
-    match link.ask(Lane::Verbs, Repeat::Safe, &ask).await? {
+    match link.ask(Lane::Verbs, &ask).await? {
         Value::Int(moved) => {
             u32::try_from(moved).map_err(|_| Error::Corrupt("a number of tasks".into()))
         }

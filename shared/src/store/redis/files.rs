@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    connection::{Lane, Link, Repeat},
+    connection::{Lane, Link},
     keys,
     reply::{self, Items},
     scripts::{self, Ask},
@@ -27,7 +27,7 @@ pub(super) async fn put(link: &Link, file: NewFile) -> Result<FilePut> {
         .arg(&file.name)
         .arg(keys::micros(file.keep))
         .arg(file.replaces.as_deref().unwrap_or_default());
-    let mut items = Items::of(link.ask(Lane::Verbs, Repeat::Safe, &ask).await?)?;
+    let mut items = Items::of(link.ask(Lane::Verbs, &ask).await?)?;
     let (key, uses) = (items.text()?, items.int()?);
     if key == file.key {
         return Ok(FilePut::Stored);
@@ -53,7 +53,7 @@ pub(super) async fn look(
     for id in ids {
         ask.arg(id.hex());
     }
-    let mut answers = Items::of(link.ask(Lane::Bulk, Repeat::Safe, &ask).await?)?;
+    let mut answers = Items::of(link.ask(Lane::Bulk, &ask).await?)?;
     let mut found = Vec::with_capacity(ids.len());
     for id in ids {
         found.push(match Items::maybe(answers.value()?)? {
@@ -75,7 +75,7 @@ pub(super) async fn look(
 pub(super) async fn held(link: &Link, tenant: &TenantId, keys: &[String]) -> Result<Vec<bool>> {
     let mut ask = Ask::new(&scripts::KEYS_HELD, link.base());
     ask.arg(tenant.as_str()).arg(keys);
-    let mut answers = Items::of(link.ask(Lane::Bulk, Repeat::Safe, &ask).await?)?;
+    let mut answers = Items::of(link.ask(Lane::Bulk, &ask).await?)?;
     keys.iter().map(|_| Ok(answers.int()? == 1)).collect()
 }
 
@@ -90,7 +90,7 @@ pub(super) async fn payloads(
     for id in ids {
         ask.id(*id);
     }
-    let mut answers = Items::of(link.ask(Lane::Bulk, Repeat::Safe, &ask).await?)?;
+    let mut answers = Items::of(link.ask(Lane::Bulk, &ask).await?)?;
     let mut found = Vec::with_capacity(ids.len());
     for _ in ids {
         found.push(match Items::maybe(answers.value()?)? {
@@ -109,7 +109,7 @@ pub(super) async fn payloads(
 pub(super) async fn mark(link: &Link, drawn: Nonce) -> Result<Nonce> {
     let mut ask = Ask::new(&scripts::BLOB_MARK, link.base());
     ask.arg(drawn.to_string());
-    let answer = link.ask(Lane::Verbs, Repeat::Safe, &ask).await?;
+    let answer = link.ask(Lane::Verbs, &ask).await?;
     reply::text(answer)?
         .parse()
         .map_err(|_| Error::Corrupt("the mark of the blob store".into()))
@@ -119,7 +119,7 @@ pub(super) async fn mark(link: &Link, drawn: Nonce) -> Result<Nonce> {
 pub(super) async fn contact_key(link: &Link, tenant: &TenantId, drawn: Nonce) -> Result<Nonce> {
     let mut ask = Ask::new(&scripts::CONTACT_KEY, link.base());
     ask.arg(tenant.as_str()).arg(drawn.to_string());
-    let answer = link.ask(Lane::Verbs, Repeat::Safe, &ask).await?;
+    let answer = link.ask(Lane::Verbs, &ask).await?;
     reply::text(answer)?
         .parse()
         .map_err(|_| Error::Corrupt("a tenant's key of contacts".into()))

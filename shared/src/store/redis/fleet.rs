@@ -14,7 +14,7 @@ use crate::{
 };
 
 use super::{
-    connection::{Lane, Link, Repeat},
+    connection::{Lane, Link},
     control::parse_mode,
     reply::{self, Items},
     scripts::{self, Ask},
@@ -31,7 +31,7 @@ pub(super) async fn heartbeat(link: &Link, beat: Beat) -> Result<BeatReply> {
     ask.arg(beat.worker.as_str())
         .arg(mark(&beat.state))
         .arg(json(&beat.state)?);
-    let mut items = Items::of(link.ask(Lane::Verbs, Repeat::Safe, &ask).await?)?;
+    let mut items = Items::of(link.ask(Lane::Verbs, &ask).await?)?;
     Ok(BeatReply {
         mode: parse_mode(&items.text()?)?,
         unknown: items.int()? != 0,
@@ -53,7 +53,7 @@ fn json(value: &impl serde::Serialize) -> Result<String> {
 pub(super) async fn farewell(link: &Link, worker: &WorkerId) -> Result<()> {
     let mut ask = Ask::new(&scripts::FAREWELL, link.base());
     ask.arg(worker.as_str());
-    link.ask(Lane::Verbs, Repeat::Safe, &ask).await.map(drop)
+    link.ask(Lane::Verbs, &ask).await.map(drop)
 }
 
 /// Records types.
@@ -62,7 +62,7 @@ pub(super) async fn announce(link: &Link, types: Vec<TypeInfo>) -> Result<()> {
     for info in &types {
         ask.arg(info.name.as_str()).arg(json(info)?);
     }
-    link.ask(Lane::Verbs, Repeat::Safe, &ask).await.map(drop)
+    link.ask(Lane::Verbs, &ask).await.map(drop)
 }
 
 /// Asks for the members of a set that are young enough, with their values:
@@ -75,7 +75,7 @@ async fn young(
 ) -> Result<(Stamp, Vec<(String, Stamp, String)>)> {
     let mut ask = Ask::new(&scripts::FLEET, link.base());
     ask.arg(set).arg(hash).arg(kept.as_secs());
-    let mut items = Items::of(link.ask(Lane::Verbs, Repeat::Safe, &ask).await?)?;
+    let mut items = Items::of(link.ask(Lane::Verbs, &ask).await?)?;
     let now = Stamp::from_micros(items.int()?);
     let mut found = Vec::with_capacity(items.len() / 3);
     while !items.is_empty() {

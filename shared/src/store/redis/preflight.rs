@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use crate::store::{Error, Result};
 
 use super::{
-    connection::{Lane, Link, Repeat},
+    connection::{Lane, Link},
     keys,
     reply::{self, Items},
     scripts::{self, Ask},
@@ -28,10 +28,11 @@ pub(super) async fn check(link: &Link) -> Result<()> {
     layout(link).await
 }
 
-/// Refuses tasks of another layout; a store without tasks becomes ours.
+/// Refuses tasks of another layout. A store without tasks becomes ours with the
+/// first submission, not by being connected to.
 async fn layout(link: &Link) -> Result<()> {
     let ask = Ask::new(&scripts::LAYOUT, link.base());
-    let mut items = Items::of(link.ask(Lane::Verbs, Repeat::Safe, &ask).await?)?;
+    let mut items = Items::of(link.ask(Lane::Verbs, &ask).await?)?;
     if items.is_empty() {
         return Ok(());
     }

@@ -14,7 +14,7 @@ use tracing::error;
 
 use super::{
     codec,
-    connection::{Lane, Link, Repeat},
+    connection::{Lane, Link},
     keys,
     reply::{self, Items},
     scripts::{self, Ask},
@@ -31,7 +31,7 @@ const CALLS: u32 = 50;
 pub(super) async fn task(link: &Link, tenant: &TenantId, id: TaskId) -> Result<Option<TaskView>> {
     let mut ask = Ask::new(&scripts::TASK, link.base());
     ask.arg(tenant.as_str()).id(id);
-    match link.ask(Lane::Bulk, Repeat::Safe, &ask).await? {
+    match link.ask(Lane::Bulk, &ask).await? {
         redis::Value::Nil | redis::Value::Boolean(false) => Ok(None),
         value => codec::view(value).map(Some),
     }
@@ -92,7 +92,7 @@ async fn look(link: &Link, query: &TaskQuery, below: Option<u64>, missing: usize
                 .as_ref()
                 .map_or("", |name| name.as_str()),
         );
-    Items::of(link.ask(Lane::Bulk, Repeat::Safe, &ask).await?)
+    Items::of(link.ask(Lane::Bulk, &ask).await?)
 }
 
 /// The letters of the states that show as this status.
@@ -121,7 +121,7 @@ fn page(found: Vec<(TaskView, u64)>, next: Option<Cursor>) -> Page {
 pub(super) async fn counts(link: &Link, tenant: &TenantId) -> Result<Counts> {
     let mut ask = Ask::new(&scripts::COUNTS, link.base());
     ask.arg(tenant.as_str());
-    let mut items = Items::of(link.ask(Lane::Verbs, Repeat::Safe, &ask).await?)?;
+    let mut items = Items::of(link.ask(Lane::Verbs, &ask).await?)?;
     let now = Stamp::from_micros(items.int()?);
     let oldest = items.int()?;
     let mut counts = Counts {
@@ -141,7 +141,7 @@ type Tallies = BTreeMap<(TypeName, Priority), Tally>;
 /// The whole store in numbers.
 pub(super) async fn totals(link: &Link) -> Result<Totals> {
     let ask = Ask::new(&scripts::TOTALS, link.base());
-    let mut items = Items::of(link.ask(Lane::Verbs, Repeat::Safe, &ask).await?)?;
+    let mut items = Items::of(link.ask(Lane::Verbs, &ask).await?)?;
     let mut totals = Totals::default();
     let mut learned = items.items()?;
     while !learned.is_empty() {

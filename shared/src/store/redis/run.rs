@@ -15,7 +15,7 @@ use crate::{
 
 use super::{
     codec,
-    connection::{Lane, Link, Repeat},
+    connection::{Lane, Link},
     keys,
     reply::{self, Items},
     scripts::{self, Ask},
@@ -32,7 +32,7 @@ pub(super) async fn claim(link: &Link, claim: Claim) -> Result<ClaimReply> {
             .arg(ticket.attempt)
             .arg(ticket.token.to_string());
     }
-    let mut answer = Items::of(link.ask(Lane::Verbs, Repeat::Safe, &ask).await?)?;
+    let mut answer = Items::of(link.ask(Lane::Verbs, &ask).await?)?;
     let mut parts = answer.items()?;
     let outcomes = claim.tickets.iter().map(|it| claimed(it, &mut parts));
     let outcomes = outcomes.collect::<Result<_>>()?;
@@ -122,7 +122,7 @@ pub(super) async fn renew(link: &Link, renew: Renew) -> Result<Vec<Renewal>> {
             .map_err(|_| Error::Corrupt("progress that is not JSON".into()))?;
         ask.id(run.task).arg(run.token.to_string()).arg(progress);
     }
-    let answer = link.ask(Lane::Verbs, Repeat::Safe, &ask).await?;
+    let answer = link.ask(Lane::Verbs, &ask).await?;
     letters(answer, renew.runs.len())?
         .chars()
         .map(|letter| match letter {
@@ -144,7 +144,7 @@ pub(super) async fn finish(link: &Link, finish: Finish) -> Result<FinishReply> {
             .arg(head)
             .arg(body);
     }
-    let mut answer = Items::of(link.ask(Lane::Verbs, Repeat::Safe, &ask).await?)?;
+    let mut answer = Items::of(link.ask(Lane::Verbs, &ask).await?)?;
     let outcomes = letters(answer.value()?, finish.reports.len())?
         .chars()
         .map(|letter| match letter {
@@ -186,7 +186,7 @@ pub(super) async fn release(link: &Link, release: Release) -> Result<Vec<bool>> 
     for run in &release.runs {
         ask.id(run.task).arg(run.token.to_string());
     }
-    let answer = link.ask(Lane::Verbs, Repeat::Safe, &ask).await?;
+    let answer = link.ask(Lane::Verbs, &ask).await?;
     let letters = letters(answer, release.runs.len())?;
     Ok(letters.chars().map(|letter| letter == 'Y').collect())
 }

@@ -4,7 +4,7 @@
 //! [`TaskState::on`] so that the table exists once; the shared pieces it needs;
 //! its own text. The version travels with the binary: a server is asked by the
 //! script's digest, so two versions in a rolling upgrade do not meet; two that lay
-//! out the records differently keep apart by `lua/layout.lua`.
+//! out the records differently keep apart by `lua/held.lua`.
 //!
 //! Invariant: a script checks everything before it writes, because Lua has no
 //! rollback. All but `submit` may run when memory is full, so that accepted
@@ -20,6 +20,7 @@ const CORE: &str = include_str!("lua/core.lua");
 const INDEX: &str = include_str!("lua/index.lua");
 const LIFE: &str = include_str!("lua/life.lua");
 const FILES: &str = include_str!("lua/files.lua");
+const HELD: &str = include_str!("lua/held.lua");
 const VIEW: &str = include_str!("lua/view.lua");
 
 /// What a script may do.
@@ -45,7 +46,7 @@ macro_rules! scripts {
 }
 
 scripts! {
-    SUBMIT = Grows [INDEX, LIFE, FILES] "lua/submit.lua";
+    SUBMIT = Grows [INDEX, LIFE, FILES, HELD] "lua/submit.lua";
     TAKE_READY = Moves [INDEX, LIFE] "lua/take_ready.lua";
     PUBLISHED = Moves [INDEX] "lua/published.lua";
     REQUEUE = Moves [INDEX, LIFE] "lua/requeue.lua";
@@ -63,7 +64,7 @@ scripts! {
     PUT_FILE = Moves [] "lua/put_file.lua";
     BLOB_MARK = Moves [] "lua/blob_mark.lua";
     CONTACT_KEY = Moves [] "lua/contact_key.lua";
-    LAYOUT = Moves [] "lua/layout.lua";
+    LAYOUT = Reads [HELD] "lua/layout.lua";
     MODE = Reads [] "lua/mode.lua";
     FLEET = Reads [] "lua/fleet.lua";
     TASK = Reads [VIEW] "lua/task.lua";

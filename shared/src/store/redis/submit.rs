@@ -21,7 +21,7 @@ use crate::{
 
 use super::{
     codec,
-    connection::{Lane, Link, Repeat},
+    connection::{Lane, Link},
     keys, preflight,
     reply::Items,
     scripts::{self, Ask},
@@ -33,12 +33,8 @@ pub(super) async fn submit(link: &Link, submission: Submission) -> Result<Submit
         return Ok(Submitted::Accepted);
     }
     let ask = question(link, &submission)?;
-    let repeat = if submission.idempotency.is_some() {
-        Repeat::Safe
-    } else {
-        Repeat::Never
-    };
-    let answer = link.ask(Lane::Bulk, repeat, &ask).await?;
+    // Without a key as well: the script knows its own first task again.
+    let answer = link.ask(Lane::Bulk, &ask).await?;
     read(Items::of(answer)?)
 }
 

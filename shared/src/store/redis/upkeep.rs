@@ -8,7 +8,7 @@ use crate::store::{
 };
 
 use super::{
-    connection::{Lane, Link, Repeat},
+    connection::{Lane, Link},
     keys,
     reply::Items,
     scripts::{self, Ask},
@@ -22,7 +22,7 @@ pub(super) async fn sweep(link: &Link, sweep: Sweep) -> Result<Swept> {
         .arg(sweep.lapse_cap)
         .arg(keys::micros(sweep.retention))
         .arg(sweep.limit);
-    let mut items = Items::of(link.ask(Lane::Verbs, Repeat::Safe, &ask).await?)?;
+    let mut items = Items::of(link.ask(Lane::Verbs, &ask).await?)?;
     Ok(Swept {
         due: items.small()?,
         takes_lapsed: items.small()?,

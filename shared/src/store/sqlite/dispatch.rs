@@ -39,6 +39,9 @@ pub(super) struct Takes {
     turns: Turns,
     given: HashMap<Nonce, (Vec<(i64, u32)>, bool)>,
     ages: VecDeque<(Stamp, Nonce)>,
+    /// Tasks that this take may still set aside: a queue full of expired ones
+    /// must not become one long transaction. The rest are for the next take.
+    aside: u32,
 }
 
 impl Takes {
@@ -61,6 +64,7 @@ pub(super) fn take_ready(core: &mut Core, take: &Take) -> Result<Taken> {
     if let Some((given, more)) = core.takes.given.get(&take.nonce).cloned() {
         return again(core, take.nonce, &given, more);
     }
+    core.takes.aside = take.limit.saturating_mul(4).max(256);
     let records = select(core, take)?;
     let more = Priority::ALL
         .into_iter()
@@ -116,7 +120,8 @@ fn fill(
     taken: &mut Vec<Record>,
     limit: usize,
 ) -> Result<()> {
-    while taken.len() < limit && pass(core, take, priority, taken, limit)? {}
+    while taken.len() < limit && core.takes.aside > 0 && pass(core, take, priority, taken, limit)? {
+    }
     Ok(())
 }
 
@@ -140,7 +145,7 @@ fn pass(
     for (lane, count) in wanted {
         ready.insert(lane, oldest(core, lane, count)?);
     }
-    let mut aside = false;
+    let mut aside = 0;
     for (kind, tenant) in turns {
         let Some(mut task) = ready
             .get_mut(&lane(priority, kind, tenant))
@@ -150,11 +155,11 @@ fn pass(
         };
         if task.expired(core.now) {
             upkeep::expire(core, &mut task)?;
-            aside = true;
+            aside += 1;
         } else if task.due_at.is_some_and(|due| due > core.now) {
             core.step(&mut task, TaskEvent::HeldEarly)?;
             task.save(&core.db)?;
-            aside = true;
+            aside += 1;
         } else {
             core.step(&mut task, TaskEvent::Taken)?;
             task.token = Some(take.nonce);
@@ -163,7 +168,8 @@ fn pass(
             taken.push(task);
         }
     }
-    Ok(aside)
+    core.takes.aside = core.takes.aside.saturating_sub(aside);
+    Ok(aside > 0)
 }
 
 const fn lane(priority: Priority, kind: i64, tenant: i64) -> Lane {

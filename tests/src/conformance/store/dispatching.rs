@@ -359,6 +359,27 @@ pub async fn an_expired_task_is_not_taken(backend: &dyn Backend) {
     assert_eq!(view.error.map(|error| error.code.as_str()), Some("expired"));
 }
 
+/// A queue full of expired tasks is worked off by many takes, not by one that holds up everybody.
+pub async fn a_take_sets_only_so_many_aside(backend: &dyn Backend) {
+    let lab = Lab::new(backend).await;
+    let old = (0..1000).map(|_| lab.task(Ask::of("t.a").expiring(now())));
+    let plan = lab.plan(old.collect());
+    lab.store.submit(plan).await.expect("submit");
+    let good = lab.submit(Ask::of("t.a")).await;
+    let mut rounds = 0;
+    let taken = loop {
+        let taken = lab.take(1).await;
+        rounds += 1;
+        if !taken.tasks.is_empty() {
+            break taken;
+        }
+        assert!(taken.more, "there is a good one behind them");
+        assert!(rounds < 1000, "as if each were looked at by itself");
+    };
+    assert!(rounds > 1, "a thousand tasks in one transaction");
+    assert_eq!(taken.tasks[0].id, good);
+}
+
 /// A type's decayed mean run time travels with its slips, and so do trace, correlation and size.
 pub async fn the_learned_run_time_travels(backend: &dyn Backend) {
     let lab = Lab::new(backend).await;

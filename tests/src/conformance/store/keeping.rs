@@ -1,5 +1,7 @@
 //! What is kept, for how long, and for whom.
 
+use std::time::Duration;
+
 use serde_json::json;
 use shared::{
     model::{Priority, RetryPolicy, Stamp, TaskState, TenantId, TypeName},
@@ -12,7 +14,7 @@ use shared::{
 
 use super::{
     Backend,
-    lab::{Ask, LONG, Lab, NONE, calm, failure, hear, later, type_name, worker_id},
+    lab::{Ask, LONG, Lab, NONE, calm, failure, hear, later, now, type_name, worker_id},
 };
 
 const FORGET: Sweep = Sweep {
@@ -49,6 +51,33 @@ pub async fn parents_outlive_their_dependents(backend: &dyn Backend) {
     assert_eq!(lab.sweep(FORGET).await.reaped, 0);
     let next = lab.submit(Ask::of("t.a")).await;
     lab.run(next).await;
+}
+
+/// A parent that ended after its dependent holds up nothing that ended before it.
+pub async fn a_late_parent_holds_up_no_other(backend: &dyn Backend) {
+    let lab = Lab::new(backend).await;
+    let parent = lab.submit(Ask::of("t.a")).await;
+    let child = lab.submit(Ask::of("t.a").after(&[parent])).await;
+    lab.cancel(child).await;
+    let other = lab.submit(Ask::of("t.a")).await;
+    lab.run(other).await;
+    let ended = lab.view(other).await.finished_at.expect("it ended");
+    // The retention below has to tell the two ends apart, also on a slow machine.
+    while now().since(ended) < Duration::from_millis(500) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    lab.run(parent).await;
+    let between = Sweep {
+        retention: now().since(ended),
+        ..calm()
+    };
+    lab.sweep(between).await;
+    for id in [child, other] {
+        assert_eq!(lab.store.task(&lab.tenant, id).await.expect("task"), None);
+    }
+    lab.sweep(FORGET).await;
+    let gone = lab.store.task(&lab.tenant, parent).await.expect("task");
+    assert_eq!(gone, None);
 }
 
 /// The numbers of the whole fleet: over all tenants, and nothing that was counted is forgotten with its task.

@@ -24,7 +24,7 @@ local MAX = 9007199254740991
 local P = KEYS[1]
 -- The number of the layout of all this: another one whenever a script of the
 -- version before would misread it. The first had none. It is written before the
--- first task, and no program touches tasks of another layout (lua/layout.lua).
+-- first task, and no program touches tasks of another layout (lua/held.lua).
 local LAYOUT, LAYOUT_KEY = '2', P .. 'layout'
 -- One hash each for records, payloads and results: their fields are the bare
 -- ids, which spares a key made, hashed and logged at every access.
@@ -33,7 +33,10 @@ local D, O, U, ATTEMPTS = P .. 'd:', P .. 'o:', P .. 'u:', P .. 'a:'
 local READY, READY_INDEX = P .. 'ready:', P .. 'ready.index:'
 local QUEUED, QUEUED_N, QUEUED_W = P .. 'queued:', P .. 'queued.n', P .. 'queued.w'
 local TAKEN, TAKEN_N = P .. 'taken', P .. 'taken.n'
-local DUE, LEASES, EXPIRES, FINAL = P .. 'due', P .. 'leases', P .. 'expires', P .. 'final'
+local DUE, LEASES, EXPIRES = P .. 'due', P .. 'leases', P .. 'expires'
+-- What ended, by time, and what may be reaped only later than its place there:
+-- a set by the time of its end (lua/sweep.lua).
+local FINAL, FINAL_LATE = P .. 'final', P .. 'final.late'
 local COUNT, MINUTE, LIST = P .. 'count:', P .. 'minute:', P .. 'list:'
 local MODE, RUNTIME, TOTAL = P .. 'mode', P .. 'runtime', P .. 'total'
 

@@ -162,7 +162,8 @@ local function flush_records()
   changed = {}
 end
 
--- Writes all that was collected. A counter that comes to nothing is removed.
+-- Writes all that was collected, and begins anew. A counter that comes to
+-- nothing is removed.
 local function flush()
   flush_records()
   flush_sets()
@@ -191,6 +192,8 @@ local function flush()
   if #news > 0 then
     call('PUBLISH', P .. 'news', concat(news))
   end
+  news_ready, news_mode, news_workers = false, false, false
+  ended, asked = {}, {}
 end
 
 -- The routes that have queued work.

@@ -7,9 +7,9 @@
 -- followed by the rows of its parents and of those it reads, and traceparent.
 -- Parents of the same submission stand before their dependents.
 
-local layout = call('GET', LAYOUT_KEY)
-if layout and layout ~= LAYOUT then
-  return { 'layout', layout, LAYOUT }
+local held = held_in()
+if held then
+  return { 'layout', held, LAYOUT }
 end
 local tenant, key = ARGV[1], ARGV[2]
 local known = P .. 'idem:' .. tenant .. ':' .. key
@@ -86,8 +86,8 @@ if files ~= '' then
   end
 end
 
--- The server may have lost its data since we connected.
-if not layout then call('SET', LAYOUT_KEY, LAYOUT) end
+-- The first task makes the store ours.
+if call('GET', LAYOUT_KEY) ~= LAYOUT then call('SET', LAYOUT_KEY, LAYOUT) end
 local accepted = (#ARGV - first + 1) / 4
 local seq = call('INCRBY', P .. 'seq', accepted) - accepted
 local list, dependents = {}, {}

@@ -128,8 +128,8 @@ local function expire()
   return expired
 end
 
--- Its parents may be reaped once their last dependent went: now, in the first
--- place, as they ended before it.
+-- Its parents may be reaped once their last dependent went. They may have ended
+-- long before it, or after it, if it was cancelled: not in the order of FINAL.
 local function orphan(id, parents)
   for parent in each_id(parents) do
     call('ZREM', D .. parent, id)
@@ -138,20 +138,24 @@ local function orphan(id, parents)
       if h[S] then
         set_rare(h, 'dn', nil)
         change(parent, h)
-        if h[FA] then call('LPUSH', FINAL, num(h[FA]) .. '|' .. parent) end
+        if h[FA] then call('ZADD', FINAL_LATE, num(h[FA]), parent) end
       end
     end
   end
 end
 
 -- The task refers to no file any more; those that nobody else uses begin to
--- expire.
+-- expire. A reference goes before it is counted out: a task that is reaped again
+-- after a fault must not take away what others refer to.
 local function unrefer(id, tenant)
-  for _, hash in ipairs(call('SMEMBERS', P .. 'fr:' .. id)) do
+  local refers = P .. 'fr:' .. id
+  for _, hash in ipairs(call('SMEMBERS', refers)) do
     local name = tenant .. ':' .. hash
     local file = P .. 'f:' .. name
-    if call('HINCRBY', file, 'u', -1) <= 0 then
-      call('ZADD', P .. 'fx', num(min(now + tonumber(call('HGET', file, 'keep')), MAX)), name)
+    call('SREM', refers, hash)
+    if call('EXISTS', file) == 1 and call('HINCRBY', file, 'u', -1) <= 0 then
+      local keep = tonumber(call('HGET', file, 'keep') or 0)
+      call('ZADD', P .. 'fx', num(min(now + keep, MAX)), name)
     end
   end
 end
@@ -160,7 +164,9 @@ local function expire_files()
   local names = call('ZRANGEBYSCORE', P .. 'fx', '-inf', now, 'LIMIT', 0, limit)
   for _, name in ipairs(names) do
     local file = P .. 'f:' .. name
-    call('SREM', P .. 'fk:' .. match(name, '^[^:]*'), call('HGET', file, 'k'))
+    local key = call('HGET', file, 'k')
+    -- Its record may be gone, with whoever took it away by hand.
+    if key then call('SREM', P .. 'fk:' .. match(name, '^[^:]*'), key) end
     call('UNLINK', file)
     call('ZREM', P .. 'fx', name)
   end
@@ -168,23 +174,37 @@ local function expire_files()
   return #names
 end
 
--- The reaper's next ids, at most n, and when they ended; nil if none is due.
+-- The reaper's next ids, at most n, when each ended, and what strikes them off;
+-- nil if none is due. They are struck off when all is done: a fault on the way
+-- must not leave tasks behind that nobody would reap.
+local function next_late(n)
+  local found = call('ZRANGEBYSCORE', FINAL_LATE, '-inf', now - retention, 'WITHSCORES', 'LIMIT', 0, n)
+  if #found == 0 then return nil end
+  local ids, stamps = {}, {}
+  for i = 1, #found, 2 do
+    ids[#ids + 1], stamps[#stamps + 1] = found[i], tonumber(found[i + 1])
+  end
+  return ids, stamps, function()
+    many('ZREM', FINAL_LATE, ids)
+  end
+end
+
 local function next_finals(n)
-  local stamp, ids = match(call('LINDEX', FINAL, 0) or '', '^(%d+)|(.*)$')
+  local stamp, row = match(call('LINDEX', FINAL, 0) or '', '^(%d+)|(.*)$')
   if not stamp or tonumber(stamp) > now - retention then
     return nil
   end
-  if #ids > WIDTH * n then
-    call('LSET', FINAL, 0, stamp .. '|' .. sub(ids, WIDTH * n + 1))
-    ids = sub(ids, 1, WIDTH * n)
-  else
-    call('LPOP', FINAL)
+  local ids, stamps = {}, {}
+  for id in each_id(sub(row, 1, WIDTH * n)) do
+    ids[#ids + 1], stamps[#stamps + 1] = id, tonumber(stamp)
   end
-  local found = {}
-  for id in each_id(ids) do
-    found[#found + 1] = id
+  return ids, stamps, function()
+    if #row > WIDTH * n then
+      call('LSET', FINAL, 0, stamp .. '|' .. sub(row, WIDTH * n + 1))
+    else
+      call('LPOP', FINAL)
+    end
   end
-  return found, tonumber(stamp)
 end
 
 -- What has dependents by now comes back when the last of them is reaped, and
@@ -202,7 +222,6 @@ local function reap(id, stamp, gone, keys)
   gone[#gone + 1] = id
   if rare(h, 'fl') then
     unrefer(id, part(h[Q]).tenant)
-    keys[#keys + 1] = P .. 'fr:' .. id
   end
   if h[S] ~= 'C' or h[A] > 1 then keys[#keys + 1] = ATTEMPTS .. id end
   if rare(h, 'up') then
@@ -216,13 +235,14 @@ end
 local function reap_all()
   local reaped, looked = 0, 0
   while looked < limit do
-    local ids, stamp = next_finals(limit - looked)
+    local ids, stamps, strike = next_late(limit - looked)
+    if not ids then ids, stamps, strike = next_finals(limit - looked) end
     if not ids then break end
     looked = looked + #ids
     fetch(ids)
     local gone, keys = {}, {}
-    for _, id in ipairs(ids) do
-      reap(id, stamp, gone, keys)
+    for i, id in ipairs(ids) do
+      reap(id, stamps[i], gone, keys)
     end
     for _, hash in ipairs({ T, PAYLOAD, RESULT }) do
       many('HDEL', hash, gone)
@@ -230,6 +250,7 @@ local function reap_all()
     for at = 1, #keys, 4000 do
       call('UNLINK', unpack(keys, at, min(at + 3999, #keys)))
     end
+    strike()
     reaped = reaped + #gone
   end
   if looked == limit then more = 1 end
@@ -277,6 +298,8 @@ end
 resolve()
 add(TOTAL, 'lapsed', lapsed + lost)
 local expired = expire()
+-- Written before anything is reaped: no fault there may undo what lapsed.
+flush()
 local reaped = reap_all()
 local files_expired = expire_files()
 forget()

@@ -13,6 +13,10 @@ local reply, group_q, group = { 0 }, nil, nil
 -- take of one has nothing to share.
 local spare = left > 1 and max(1, floor(left / 16)) or 0
 
+-- Tasks that may be set aside (expired, or not due yet) in one call: a queue full
+-- of them must not hold up the server. The rest are for the next call.
+local aside = max(256, 4 * left)
+
 -- Appends one task: id, solo, attempt, length of the trace, trace, m.
 local function emit(id, q, h)
   if q ~= group_q then
@@ -112,7 +116,7 @@ end
 local function pop(q, n)
   local got = {}
   touched[q] = true
-  while #got < n do
+  while #got < n and aside > 0 do
     local wanted = n - #got
     local popped = call('ZPOPMIN', READY .. q, wanted)
     local found = {}
@@ -123,6 +127,7 @@ local function pop(q, n)
     for _, id in ipairs(found) do
       local h = load(id)
       local x, due = rare(h, 'x'), rare(h, 'due')
+      if h[S] ~= 'R' or x and x <= now or due and due > now then aside = aside - 1 end
       if h[S] ~= 'R' then
         redis.log(redis.LOG_WARNING, 'zero gate: task ' .. spell(id) .. ' stood in the ready set, but is not ready')
       elseif x and x <= now then
@@ -144,7 +149,7 @@ end
 -- Takes up to n tasks of a route, its tenants in turn.
 local function serve(route, n)
   local served = 0
-  while served < n and #route.line > 0 do
+  while served < n and #route.line > 0 and aside > 0 do
     local round = #route.line
     local share = max(1, floor((n - served) / round))
     local lists, longest = {}, 0
@@ -196,7 +201,7 @@ local function serve_rank(rank, routes, most)
   if #routes == 0 or rest <= 0 then return 0, routes end
   number = number > 0 and number or call('INCR', P .. 'takes')
   local line, last = routes, nil
-  while rest > 0 and #line > 0 do
+  while rest > 0 and #line > 0 and aside > 0 do
     local round, again = #line, {}
     local share = max(1, floor(rest / round))
     for _, route in ipairs(line) do
@@ -261,7 +266,7 @@ for rank = 0, 3 do
   local routes, taken = open_routes(rank), 0
   taken, routes = serve_rank(rank, routes, left)
   left = left - taken
-  if left == 0 and any_ready(routes) then
+  if aside <= 0 or (left == 0 and any_ready(routes)) then
     reply[1] = 1
     break
   end

@@ -62,9 +62,32 @@ async fn tasks_of_another_layout_are_refused_until_they_are_gone() {
     assert_eq!(swept.reaped, 1);
     drop(server.store().await);
     let layout = command(&fleet, &["GET", "zg:{00}:layout"]).await;
-    assert_ne!(layout, redis::Value::BulkString("99".into()));
+    let theirs = redis::Value::BulkString("99".into());
+    assert_eq!(layout, theirs, "to connect claims nothing");
     let task = fleet.task(|_| {});
     fleet.submit(vec![task]).await;
+    let layout = command(&fleet, &["GET", "zg:{00}:layout"]).await;
+    assert_ne!(layout, theirs);
+    drop(server.store().await);
+}
+
+#[tokio::test]
+async fn an_idle_store_is_whose_task_comes_first() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let mut fleet = Fleet::new(server.store().await);
+    let keys = command(&fleet, &["KEYS", "*"]).await;
+    assert_eq!(keys, redis::Value::Array(Vec::new()), "claimed by asking");
+    command(&fleet, &["SET", "zg:{00}:layout", "99"]).await;
+    command(&fleet, &["HSET", "zg:{00}:queued.n", "0:a", "1"]).await;
+    let submission = Submission {
+        tenant: TenantId::default(),
+        tasks: vec![fleet.task(|_| {})],
+        idempotency: None,
+    };
+    let refused = fleet.store.submit(submission).await;
+    assert!(matches!(refused, Err(Error::Unsuitable(_))), "{refused:?}");
 }
 
 #[tokio::test]

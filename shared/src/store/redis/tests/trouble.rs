@@ -96,6 +96,25 @@ async fn a_broken_connection_is_not_noticed_by_verbs_that_may_be_asked_again() {
     assert_eq!(fleet.start().await.len(), 1);
 }
 
+#[tokio::test]
+async fn a_submission_whose_connection_broke_is_stored_once() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let mut fleet = Fleet::new(server.store().await);
+    let other = Fleet::new(server.store().await);
+    for _ in 0..10 {
+        command(
+            &other,
+            &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"],
+        )
+        .await;
+        let task = fleet.task(|_| {});
+        fleet.submit(vec![task]).await;
+    }
+    assert_eq!(fleet.start().await.len(), 10);
+}
+
 fn asked(mode: Mode) -> ModeAsked {
     ModeAsked {
         mode,
@@ -181,6 +200,12 @@ async fn one_record_that_cannot_be_read_stops_no_other() {
     let tickets = fleet.publish().await;
     let taken: Vec<_> = tickets.iter().map(|(id, _)| *id).collect();
     assert_eq!(taken, ids[1..]);
+    let kept = fleet.store.payloads(&TenantId::default(), &ids[..1]).await;
+    let kept = kept
+        .unwrap()
+        .remove(0)
+        .expect("nobody knows that it is gone");
+    assert!(!kept.is_final, "its blobs stay");
     damage(&fleet, "p", ids[1], "{\"of a\":\"newer version\"}\n{}").await;
     damage(&fleet, "t", ids[2], "damaged").await;
     let claimed = fleet.claim(&tickets).await;
