@@ -22,6 +22,7 @@ mod spectral;
 mod summary;
 mod sweep;
 mod tables;
+mod triads;
 
 #[cfg(test)]
 mod tests;
@@ -118,7 +119,7 @@ pub(crate) fn run(input: &Value, run: &Run<'_>) -> Result<Value, Error> {
     doc.set("imports", imports);
     doc.set(
         "conventions",
-        "NetworkX 3.6; metrics of a directed network that need no direction ignore it",
+        "NetworkX 3.6; in a directed network communities, constraint and effective size ignore direction",
     );
     Ok(doc.finish())
 }

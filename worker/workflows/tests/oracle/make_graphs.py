@@ -38,7 +38,6 @@ def entry(name, g, weighted=False):
     g = h
     for _, _, d in g.edges(data=True):
         d["length"] = 1 / d["strength"]
-    und = nx.Graph(g.to_undirected())
     w = "strength" if weighted else None
     length = "length" if weighted else None
     n = g.number_of_nodes()
@@ -47,8 +46,8 @@ def entry(name, g, weighted=False):
         "betweenness": nx.betweenness_centrality(g, weight=length),
         "closeness": nx.closeness_centrality(g, distance=length),
         "pagerank": nx.pagerank(g, tol=1e-15, max_iter=100000, weight=w),
-        "core": nx.core_number(und),
-        "clustering": nx.clustering(und),
+        "core": nx.core_number(g),
+        "clustering": nx.clustering(g, weight=w),
     }
     if not g.is_directed():
         inside = g.subgraph(giant(g))
@@ -72,7 +71,7 @@ def entry(name, g, weighted=False):
         "giant": len(giant(g)), "diameter": nx.diameter(g) if connected else None,
         "radius": nx.radius(g) if connected else None,
         "avg_path": nx.average_shortest_path_length(g) if connected else None,
-        "transitivity": nx.transitivity(und), "avg_clustering": nx.average_clustering(und), "assortativity": assortativity,
+        "transitivity": nx.transitivity(g), "avg_clustering": nx.average_clustering(g, weight=w), "assortativity": assortativity,
     }
     return {"name": name, "directed": g.is_directed(), "weighted": weighted, "nodes": ids,
             "edges": [[a, b, d["strength"]] for a, b, d in g.edges(data=True)],
