@@ -109,11 +109,11 @@ pub(crate) fn run(input: &Value, run: &Run<'_>) -> Result<Value, Error> {
     let graph = graph::Graph::new(&input);
     let mut doc = Document::default();
     warn(&graph, &input, &mut doc);
-    query::answer(&graph, &input, run, &mut doc)?;
+    let evidence = query::answer(&graph, &input, run, &mut doc)?;
     let components = network::components(&graph.mutual);
     let scene = metrics::Scene::new(&graph, &input, &components, run);
     let metrics = metrics::Metrics::compute(&scene)?;
-    output::fill(&graph, &components, metrics, &mut doc);
+    output::fill(&graph, &components, metrics, evidence, &mut doc);
     doc.set("advanced", run.advanced);
     doc.set("seed", input.seed);
     doc.set("imports", imports);

@@ -38,7 +38,7 @@ pub(super) struct Metrics {
     /// Triangles, when clustering was asked for.
     pub(super) triads: Option<Triads>,
     pub(super) partition: Option<communities::Partition>,
-    /// `{pivots, seed}` when betweenness is an estimate.
+    /// Pivots, seed and error bound when betweenness is an estimate.
     pub(super) approx: Option<Value>,
     /// Ways by strength that rounding alone told apart.
     pub(super) near_ties: u64,
@@ -359,8 +359,12 @@ impl Metrics {
             Value::Bool(c <= low && b >= high && b > 0.0)
         };
         let column = constraint.iter().zip(betweenness).map(is_broker).collect();
-        let evidence = json!({"method": "constraint at or below its lower quartile and betweenness at or above its upper one",
+        let mut evidence = json!({"method": "constraint at or below its lower quartile and betweenness at or above its upper one",
             "method_version": 1, "constraint_at_most": maybe(low), "betweenness_at_least": maybe(high)});
+        if let Some(approx) = &self.approx {
+            evidence["betweenness_error_bound"] = approx["error_bound"].clone();
+            evidence["confidence"] = approx["confidence"].clone();
+        }
         self.column("broker", column, evidence);
     }
 }

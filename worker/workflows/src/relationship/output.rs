@@ -28,11 +28,16 @@ const NODE_FIELDS: [&str; 14] = [
     "broker",
 ];
 
-/// Fills everything that is about the whole network.
-pub(super) fn fill(graph: &Graph, components: &Components, metrics: Metrics, doc: &mut Document) {
+/// Fills everything that is about the whole network; `evidence` is that of the query.
+pub(super) fn fill(
+    graph: &Graph,
+    components: &Components,
+    metrics: Metrics,
+    mut evidence: Map<String, Value>,
+    doc: &mut Document,
+) {
     let nodes: Vec<Value> = (0..graph.n()).map(|v| node(graph, &metrics, v)).collect();
     doc.set("nodes", nodes);
-    let mut evidence: Map<String, Value> = Map::new();
     whole(graph, components, &metrics, &mut evidence, doc);
     for (name, value) in metrics.evidence {
         evidence.insert(name.into(), value);
