@@ -4,7 +4,7 @@
 Run: python3 -m venv V && V/bin/pip install networkx==3.6.1 numpy==2.4.6 scipy==1.17.1 && V/bin/python make_graphs.py
 Famous: karate (also weighted), les miserables, florentine families, davis. Random: seeded, sparse to dense,
 undirected and directed, connected or not. `nodes=` is passed to effective_size because the sparse shortcut of 3.6.1
-contradicts its own formula when weighted (karate, node 0: 13.954 instead of 13.775). Edges are [a, b, strength]. Values are null where NetworkX has none.
+contradicts its own formula when weighted or directed (karate, node 0: 13.954 instead of 13.775). Edges are [a, b, strength]. Values are null where NetworkX has none.
 """
 import json
 import math
@@ -102,6 +102,9 @@ def main():
         directed = i % 3 == 2
         g = nx.gnp_random_graph(n, rng.choice([1.2, 2.5, 5]) / n, seed=1000 + i, directed=directed)
         out.append(entry(f"gnp {i}", with_strengths(g, rng), weighted=i % 4 == 3))
+    for i in range(4):
+        g = nx.gnp_random_graph(16, 0.35, seed=2000 + i, directed=True)
+        out.append(entry(f"directed {i}", with_strengths(g, rng), weighted=i % 2 == 1))
     text = json.dumps(out, separators=(",", ":"))
     pathlib.Path(__file__).with_name("graphs.json").write_text(text + "\n")
 
