@@ -254,9 +254,12 @@ impl Metrics {
     fn neighbourhoods(&mut self, scene: &Scene<'_>) -> Result<(), Error> {
         let n = scene.graph.n();
         scene.run.step(1.0, "neighbourhoods")?;
+        // Always: the network's transitivity and average need them, at little cost.
+        let triads = Triads::new(scene.graph, &scene.out, &scene.back, scene.run)?;
         if self.go(scene, Metric::Clustering, &["clustering"], false) {
-            self.clustering(scene)?;
+            self.clustering(scene, &triads);
         }
+        self.triads = Some(triads);
         if self.go(scene, Metric::Core, &["core"], false) {
             let values = local::cores(&every_arc(scene.graph))
                 .into_iter()
@@ -301,8 +304,7 @@ impl Metrics {
         Ok(())
     }
 
-    fn clustering(&mut self, scene: &Scene<'_>) -> Result<(), Error> {
-        let triads = Triads::new(scene.graph, &scene.out, &scene.back, scene.run)?;
+    fn clustering(&mut self, scene: &Scene<'_>, triads: &Triads) {
         let method = match (scene.graph.directed, scene.input.params.weighted) {
             (false, false) => "closed over all pairs of neighbours",
             (false, true) => {
@@ -318,8 +320,6 @@ impl Metrics {
             triads.clustering.iter().copied().map(float).collect(),
             json!({"method": method, "method_version": 2, "n": scene.graph.n(), "weights": scene.weights()}),
         );
-        self.triads = Some(triads);
-        Ok(())
     }
 
     fn partition(&mut self, scene: &Scene<'_>) -> Result<(), Error> {

@@ -155,7 +155,7 @@ fn triangles(
     let triads = metrics.triads.as_ref();
     let transitivity = triads.map(Triads::transitivity);
     let average = triads.map(Triads::average);
-    let why = "clustering is not among the requested metrics";
+    let why = "the network was not measured";
     put(fields, doc, "transitivity", transitivity, why);
     put(fields, doc, "avg_clustering", average, why);
     let Some(triads) = triads else { return };
