@@ -22,6 +22,7 @@ mod spectral;
 mod summary;
 mod sweep;
 mod tables;
+mod triads;
 
 #[cfg(test)]
 mod tests;
@@ -108,17 +109,17 @@ pub(crate) fn run(input: &Value, run: &Run<'_>) -> Result<Value, Error> {
     let graph = graph::Graph::new(&input);
     let mut doc = Document::default();
     warn(&graph, &input, &mut doc);
-    query::answer(&graph, &input, run, &mut doc)?;
+    let evidence = query::answer(&graph, &input, run, &mut doc)?;
     let components = network::components(&graph.mutual);
     let scene = metrics::Scene::new(&graph, &input, &components, run);
     let metrics = metrics::Metrics::compute(&scene)?;
-    output::fill(&graph, &components, metrics, &mut doc);
+    output::fill(&graph, &components, metrics, evidence, &mut doc);
     doc.set("advanced", run.advanced);
     doc.set("seed", input.seed);
     doc.set("imports", imports);
     doc.set(
         "conventions",
-        "NetworkX 3.6; metrics of a directed network that need no direction ignore it",
+        "NetworkX 3.6; in a directed network communities, constraint and effective size ignore direction",
     );
     Ok(doc.finish())
 }

@@ -112,7 +112,7 @@ pub(super) struct Query {
     #[serde(default)]
     #[schemars(inner(length(min = 1, max = 256)))]
     pub(super) targets: Vec<String>,
-    /// Longest path in hops.
+    /// Longest listed or counted path in hops; reach and influence always look seven hops far.
     #[serde(default = "seven")]
     #[schemars(range(min = 1, max = 7))]
     pub(super) max_hops: u8,
@@ -120,7 +120,7 @@ pub(super) struct Query {
     #[serde(default = "five")]
     #[schemars(range(min = 1, max = 100))]
     pub(super) k_paths: u32,
-    /// Ties below this strength are left out of everything under `query`; never whole paths.
+    /// Ties below this strength are left out of the search for paths, not of reach and influence; never whole paths.
     #[serde(default)]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub(super) min_strength: f64,

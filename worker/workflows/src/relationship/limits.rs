@@ -17,7 +17,7 @@ pub(super) const MAX_COUNTED_PATHS: u64 = 10_000;
 pub(super) const MAX_COUNT_STEPS: u64 = 5_000_000;
 /// Steps of the count over all targets: about a second.
 pub(super) const MAX_COUNT_STEPS_ALL: u64 = 100_000_000;
-/// Edge relaxations of the search for alternative paths over all targets: about ten seconds.
+/// Edge relaxations and filled layer entries of the search for paths over all targets: about ten seconds.
 pub(super) const MAX_RELAXATIONS: u64 = 2_000_000_000;
 
 pub(super) fn listed() -> Value {

@@ -1,60 +1,12 @@
-//! Metrics that look at a node's neighbourhood: triangles, clustering, cores, Burt's structural holes.
+//! Metrics that look at a node's neighbourhood: cores and Burt's structural holes.
 //!
-//! All ignore the direction of ties; constraint and effective size use the mutual weights a_ij + a_ji.
+//! Direction matters to neither beyond counting: a core's degree is ties in plus ties out, and constraint and
+//! effective size use the mutual weights a_ij + a_ji.
 
 use super::graph::Rows;
 use crate::{Error, Run};
 
-/// Triangles through each node.
-pub(super) fn triangles(rows: &Rows, run: &Run<'_>) -> Result<Vec<u64>, Error> {
-    let n = rows.nodes();
-    let mut count = vec![0_u64; n];
-    // Each triangle is found once, from its lowest to its higher-ranked corners; ranking by degree bounds the work
-    // by m * sqrt(m) even with supernodes.
-    let rank = |v: u32| (rows.degree(v), v);
-    let mut mark = vec![u32::MAX; n];
-    for v in 0..crate::number::small(n) {
-        if v % 1024 == 0 {
-            run.check()?;
-        }
-        for &u in rows.of(v).iter().filter(|&&u| rank(u) > rank(v)) {
-            mark[u as usize] = v;
-        }
-        for &u in rows.of(v).iter().filter(|&&u| rank(u) > rank(v)) {
-            for &w in rows
-                .of(u)
-                .iter()
-                .filter(|&&w| rank(w) > rank(u) && mark[w as usize] == v)
-            {
-                count[v as usize] += 1;
-                count[u as usize] += 1;
-                count[w as usize] += 1;
-            }
-        }
-    }
-    Ok(count)
-}
-
-/// Pairs of neighbours.
-pub(super) fn open_pairs(degree: usize) -> u64 {
-    let d = degree as u64;
-    d * d.saturating_sub(1) / 2
-}
-
-/// Share of a node's pairs of neighbours that know each other; 0 below two neighbours, as in NetworkX.
-pub(super) fn clustering(rows: &Rows, triangles: &[u64]) -> Vec<f64> {
-    let value = |(v, &t): (usize, &u64)| {
-        let pairs = open_pairs(rows.degree(crate::number::small(v)));
-        if pairs == 0 {
-            0.0
-        } else {
-            t as f64 / pairs as f64
-        }
-    };
-    triangles.iter().enumerate().map(value).collect()
-}
-
-/// Core numbers in O(m): Batagelj and Zaversnik (2003).
+/// Core numbers in O(m): Batagelj and Zaversnik (2003). A neighbour may stand in a row twice and then counts twice.
 pub(super) fn cores(rows: &Rows) -> Vec<u32> {
     let n = rows.nodes();
     let mut core: Vec<u32> = (0..n)
@@ -133,11 +85,20 @@ pub(super) fn holes(rows: &Rows, run: &Run<'_>) -> Result<Holes, Error> {
         let mut redundancy = 0.0;
         for &q in rows.of(i) {
             let to_q = p[q as usize];
-            for (j, w) in rows.row(q) {
-                if is_near[j as usize] {
-                    indirect[j as usize] += to_q * (w / sum[q as usize]);
-                    redundancy += p[j as usize] * (w / most[q as usize]);
-                }
+            let mut shared = |j: u32, w: f64| {
+                indirect[j as usize] += to_q * (w / sum[q as usize]);
+                redundancy += p[j as usize] * (w / most[q as usize]);
+            };
+            // The shorter row is walked and the other one asked: a hub is not read once per leaf. Both ways meet the
+            // common neighbours in the same order, so that the sums do not depend on the choice.
+            if rows.degree(i) < rows.degree(q) {
+                let both = rows.of(i).iter();
+                both.filter_map(|&j| rows.weight(q, j).map(|w| (j, w)))
+                    .for_each(|(j, w)| shared(j, w));
+            } else {
+                rows.row(q)
+                    .filter(|&(j, _)| is_near[j as usize])
+                    .for_each(|(j, w)| shared(j, w));
             }
         }
         let squares = rows

@@ -13,12 +13,16 @@ use super::graph::{Graph, Rows};
 use super::input::{Input, Metric};
 use super::network::Components;
 use super::sweep::Sweep;
+use super::triads::Triads;
 use super::{communities, local, spectral};
 use crate::number::{float, maybe, small};
 use crate::{Error, Run};
 
 pub(crate) const SWITCHED_OFF: &str =
     "the feature advanced_analytics was switched off for this run";
+
+const SHORTCUT: &str = "the formula as published, which networkx.effective_size(g, nodes=list(g)) computes; its default call takes a sparse shortcut that deviates from it with weights or directions";
+const SINKS: &str = "nodes without outgoing ties have a value here and none in NetworkX";
 
 /// Everything that was computed about the nodes.
 #[derive(Debug, Default)]
@@ -31,10 +35,10 @@ pub(super) struct Metrics {
     pub(super) evidence: BTreeMap<&'static str, Value>,
     /// Hop distances between all pairs, when they were affordable.
     pub(super) all_pairs: Option<Sweep>,
-    /// Triangles through each node.
-    pub(super) triangles: Vec<u64>,
+    /// Triangles, when clustering was asked for.
+    pub(super) triads: Option<Triads>,
     pub(super) partition: Option<communities::Partition>,
-    /// `{pivots, seed}` when betweenness is an estimate.
+    /// Pivots, seed and error bound when betweenness is an estimate.
     pub(super) approx: Option<Value>,
     /// Ways by strength that rounding alone told apart.
     pub(super) near_ties: u64,
@@ -101,6 +105,18 @@ fn unit_mutual(graph: &Graph) -> Rows {
                 || (graph.out.weight(v, u).is_some() && graph.back.weight(v, u).is_some());
             (v, u, if both { 2.0 } else { 1.0 })
         })
+        .collect();
+    Rows::new(graph.n(), &arcs)
+}
+
+/// Ties out and in of every node, unweighted; who is tied both ways stands there twice.
+fn every_arc(graph: &Graph) -> Rows {
+    if !graph.directed {
+        return graph.out.clone();
+    }
+    let arcs: Vec<_> = (0..small(graph.n()))
+        .flat_map(|v| [graph.out.of(v), graph.back.of(v)].map(|row| (v, row)))
+        .flat_map(|(v, row)| row.iter().map(move |&u| (v, u, 1.0)))
         .collect();
     Rows::new(graph.n(), &arcs)
 }
@@ -238,22 +254,18 @@ impl Metrics {
     fn neighbourhoods(&mut self, scene: &Scene<'_>) -> Result<(), Error> {
         let n = scene.graph.n();
         scene.run.step(1.0, "neighbourhoods")?;
-        self.triangles = local::triangles(&scene.mutual, scene.run)?;
+        // Always: the network's transitivity and average need them, at little cost.
+        let triads = Triads::new(scene.graph, &scene.out, &scene.back, scene.run)?;
         if self.go(scene, Metric::Clustering, &["clustering"], false) {
-            let values = local::clustering(&scene.mutual, &self.triangles);
-            let evidence = json!({"method": "closed over all pairs of neighbours, direction ignored", "method_version": 1, "n": n});
-            self.column(
-                "clustering",
-                values.into_iter().map(float).collect(),
-                evidence,
-            );
+            self.clustering(scene, &triads);
         }
+        self.triads = Some(triads);
         if self.go(scene, Metric::Core, &["core"], false) {
-            let values = local::cores(&scene.mutual)
+            let values = local::cores(&every_arc(scene.graph))
                 .into_iter()
                 .map(Value::from)
                 .collect();
-            let evidence = json!({"method": "Batagelj-Zaversnik 2003, direction ignored", "method_version": 1, "n": n});
+            let evidence = json!({"method": "Batagelj-Zaversnik 2003; ties in and out both count", "method_version": 2, "n": n});
             self.column("core", values, evidence);
         }
         if self.go(
@@ -268,12 +280,21 @@ impl Metrics {
                     self.absent(field, "null for nodes without ties");
                 }
             }
-            let evidence = json!({"method": "Burt 1992, mutual weights", "method_version": 1, "n": n, "weights": scene.weights()});
+            let mut evidence = json!({"method": "Burt 1992, mutual weights", "method_version": 1, "n": n, "weights": scene.weights()});
+            if scene.graph.directed {
+                evidence["differs"] = SINKS.into();
+            }
             self.column(
                 "constraint",
                 holes.constraint.into_iter().map(maybe).collect(),
                 evidence.clone(),
             );
+            if scene.graph.directed || scene.input.params.weighted {
+                evidence["differs"] = match evidence["differs"].as_str() {
+                    Some(sinks) => format!("{SHORTCUT}; {sinks}").into(),
+                    None => SHORTCUT.into(),
+                };
+            }
             self.column(
                 "effective_size",
                 holes.effective_size.into_iter().map(maybe).collect(),
@@ -281,6 +302,24 @@ impl Metrics {
             );
         }
         Ok(())
+    }
+
+    fn clustering(&mut self, scene: &Scene<'_>, triads: &Triads) {
+        let method = match (scene.graph.directed, scene.input.params.weighted) {
+            (false, false) => "closed over all pairs of neighbours",
+            (false, true) => {
+                "geometric mean of the strengths of a triangle over the greatest strength (Saramäki 2007), over all pairs of neighbours"
+            }
+            (true, false) => "directed triangles over the possible ones (Fagiolo 2007)",
+            (true, true) => {
+                "geometric mean of the strengths of a directed triangle over the greatest strength (Fagiolo 2007), over the possible ones"
+            }
+        };
+        self.column(
+            "clustering",
+            triads.clustering.iter().copied().map(float).collect(),
+            json!({"method": method, "method_version": 2, "n": scene.graph.n(), "weights": scene.weights()}),
+        );
     }
 
     fn partition(&mut self, scene: &Scene<'_>) -> Result<(), Error> {
@@ -320,8 +359,12 @@ impl Metrics {
             Value::Bool(c <= low && b >= high && b > 0.0)
         };
         let column = constraint.iter().zip(betweenness).map(is_broker).collect();
-        let evidence = json!({"method": "constraint at or below its lower quartile and betweenness at or above its upper one",
+        let mut evidence = json!({"method": "constraint at or below its lower quartile and betweenness at or above its upper one",
             "method_version": 1, "constraint_at_most": maybe(low), "betweenness_at_least": maybe(high)});
+        if let Some(approx) = &self.approx {
+            evidence["betweenness_error_bound"] = approx["error_bound"].clone();
+            evidence["confidence"] = approx["confidence"].clone();
+        }
         self.column("broker", column, evidence);
     }
 }

@@ -3,12 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use super::graph::Graph;
+use super::limits;
 use super::metrics::Metrics;
 use super::network::{self, Components};
 use super::spans::Spans;
-use super::{limits, local};
+use super::triads::Triads;
 use crate::document::Document;
-use crate::number::{float, maybe, small};
+use crate::number::maybe;
 
 const NODE_FIELDS: [&str; 14] = [
     "degree",
@@ -27,11 +28,16 @@ const NODE_FIELDS: [&str; 14] = [
     "broker",
 ];
 
-/// Fills everything that is about the whole network.
-pub(super) fn fill(graph: &Graph, components: &Components, metrics: Metrics, doc: &mut Document) {
+/// Fills everything that is about the whole network; `evidence` is that of the query.
+pub(super) fn fill(
+    graph: &Graph,
+    components: &Components,
+    metrics: Metrics,
+    mut evidence: Map<String, Value>,
+    doc: &mut Document,
+) {
     let nodes: Vec<Value> = (0..graph.n()).map(|v| node(graph, &metrics, v)).collect();
     doc.set("nodes", nodes);
-    let mut evidence: Map<String, Value> = Map::new();
     whole(graph, components, &metrics, &mut evidence, doc);
     for (name, value) in metrics.evidence {
         evidence.insert(name.into(), value);
@@ -95,7 +101,7 @@ fn whole(
         "density".into(),
         json!({"value": maybe(density), "num": num, "den": den, "method": "ties / possible ties"}),
     );
-    triangles(graph, metrics, &mut fields, evidence);
+    triangles(metrics, &mut fields, evidence, doc);
     let assortativity = network::assortativity(graph);
     put(
         &mut fields,
@@ -141,31 +147,26 @@ fn put(
 
 /// Transitivity and average clustering; both 0 where nobody has two neighbours, as in NetworkX.
 fn triangles(
-    graph: &Graph,
     metrics: &Metrics,
     fields: &mut Map<String, Value>,
     evidence: &mut Map<String, Value>,
+    doc: &mut Document,
 ) {
-    let closed: u64 = metrics.triangles.iter().sum();
-    let pairs: u64 = (0..small(graph.n()))
-        .map(|v| local::open_pairs(graph.mutual.degree(v)))
-        .sum();
-    let transitivity = if pairs == 0 {
-        0.0
-    } else {
-        closed as f64 / pairs as f64
-    };
-    let clustering = local::clustering(&graph.mutual, &metrics.triangles);
-    let average = clustering.iter().sum::<f64>() / clustering.len() as f64;
-    fields.insert("transitivity".into(), float(transitivity));
-    fields.insert("avg_clustering".into(), float(average));
+    let triads = metrics.triads.as_ref();
+    let transitivity = triads.map(Triads::transitivity);
+    let average = triads.map(Triads::average);
+    let why = "the network was not measured";
+    put(fields, doc, "transitivity", transitivity, why);
+    put(fields, doc, "avg_clustering", average, why);
+    let Some(triads) = triads else { return };
     evidence.insert(
         "transitivity".into(),
-        json!({"value": float(transitivity), "num": closed, "den": pairs, "method": "closed over all connected triples"}),
+        json!({"value": maybe(transitivity), "num": triads.closed, "den": triads.triples,
+            "method": "closed over all connected triples, along the arcs when directed", "method_version": 2}),
     );
     evidence.insert(
         "avg_clustering".into(),
-        json!({"value": float(average), "n": clustering.len(), "method": "mean over all nodes"}),
+        json!({"value": maybe(average), "n": triads.clustering.len(), "method": "mean of clustering over all nodes", "method_version": 2}),
     );
 }
 

@@ -35,8 +35,10 @@ pub(super) struct Search {
     keys_out: Vec<Vec<u64>>,
     keys_back: Vec<Vec<u64>>,
     pub(super) max_hops: usize,
-    /// Edge relaxations so far, against the budget.
+    /// Edge relaxations and filled layer entries so far, against the budget.
     spent: u64,
+    /// Where the search ends, [`MAX_RELAXATIONS`].
+    pub(super) budget: u64,
 }
 
 /// A path and its place in the order.
@@ -65,24 +67,24 @@ impl Search {
             keys_back,
             max_hops: usize::from(max_hops),
             spent: 0,
+            budget: MAX_RELAXATIONS,
         }
     }
 
-    /// Best keys of paths of at most h hops between `start` and every node, for h = 0..=hops; walks `back` towards
-    /// a target, `out` away from a source. Banned nodes are not entered.
-    fn layers(&mut self, start: u32, hops: usize, towards: bool, banned: &[bool]) -> Vec<Vec<u64>> {
-        let (rows, keys) = if towards {
-            (&self.back, &self.keys_back)
-        } else {
-            (&self.out, &self.keys_out)
-        };
+    /// Best keys of paths of at most h hops from every node to `target`, for h = 0..=hops. Banned nodes are not entered.
+    fn layers(&mut self, target: u32, hops: usize, banned: &[bool]) -> Vec<Vec<u64>> {
+        let (rows, keys) = (&self.back, &self.keys_back);
+        // Filling a layer is work too, and most of it where spurs start in a large sparse network.
+        let fill = rows.nodes() as u64;
+        self.spent += fill;
         let mut first = vec![NONE; rows.nodes()];
-        first[start as usize] = 0;
+        first[target as usize] = 0;
         let mut layers = vec![first];
-        let mut changed = vec![start];
+        let mut changed = vec![target];
         for _ in 0..hops {
             let before = &layers[layers.len() - 1];
             let mut after = before.clone();
+            self.spent += fill;
             let mut next = Vec::new();
             for &u in &changed {
                 self.spent += rows.degree(u) as u64;
@@ -102,23 +104,6 @@ impl Search {
         layers
     }
 
-    /// The best product of strengths from `source` to every node, per hop limit 0..=max_hops; 0 where unreachable.
-    pub(super) fn best_products(&mut self, source: u32) -> Vec<Vec<f64>> {
-        let banned = vec![false; self.out.nodes()];
-        let layers = self.layers(source, self.max_hops, false, &banned);
-        let product = |&k: &u64| {
-            if k == NONE {
-                0.0
-            } else {
-                (-((k >> HOP_BITS) as f64) * 1e-9).exp()
-            }
-        };
-        layers
-            .iter()
-            .map(|layer| layer.iter().map(product).collect())
-            .collect()
-    }
-
     /// The best way from the last node of `prefix` to `target` that avoids the prefix and the `closed` first steps.
     fn suffix(&mut self, prefix: &[u32], closed: &BTreeSet<u32>, target: u32) -> Option<Ranked> {
         let spur = *prefix.last()?;
@@ -127,7 +112,7 @@ impl Search {
         for &v in prefix {
             banned[v as usize] = true;
         }
-        let layers = self.layers(target, budget, true, &banned);
+        let layers = self.layers(target, budget, &banned);
         let step = |v: u32, left: usize, open: &dyn Fn(u32) -> bool| {
             let ways = self.out.of(v).iter().zip(&self.keys_out[v as usize]);
             let ends = ways.filter(|&(&u, _)| open(u) && layers[left][u as usize] != NONE);
@@ -164,6 +149,12 @@ impl Search {
         run: &Run<'_>,
     ) -> Result<Found, Error> {
         let mut found: Vec<Ranked> = Vec::new();
+        if self.spent > self.budget {
+            return Ok(Found {
+                paths: found,
+                truncated: true,
+            });
+        }
         let mut candidates: BTreeSet<Ranked> = BTreeSet::new();
         if let Some((total, rest)) = self.suffix(&[source], &BTreeSet::new(), target) {
             candidates.insert((total, [vec![source], rest].concat()));
@@ -174,7 +165,7 @@ impl Search {
             if found.len() == k {
                 break;
             }
-            if self.spent > MAX_RELAXATIONS {
+            if self.spent > self.budget {
                 return Ok(Found {
                     paths: found,
                     truncated: true,

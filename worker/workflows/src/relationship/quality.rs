@@ -12,6 +12,11 @@ const RECENCY: f64 = 0.3;
 const OVERLAP: f64 = 0.2;
 const PER_FURTHER_HOP: f64 = 0.9;
 
+/// The formulae above, for outputs.
+pub(super) const METHOD: &str = "tie: 0.5 strength + 0.3 recency + 0.2 shared neighbours, or (0.5 strength + 0.2 shared neighbours) / 0.7 where recency is unknown; path: geometric mean times 0.9^(hops - 1)";
+/// Why the recency of a tie is null, and what follows.
+pub(super) const UNDATED: &str = "the tie has no last_contact, or params.as_of is missing: its quality rests on strength and shared neighbours alone";
+
 /// The day against which contacts age, and how fast.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Aging {
@@ -21,7 +26,7 @@ pub(super) struct Aging {
 
 impl Aging {
     /// 2^(-age/half-life); `None` when a date is missing. A contact after `as_of` counts as today's.
-    fn recency(self, link: &Link) -> Option<f64> {
+    pub(super) fn recency(self, link: &Link) -> Option<f64> {
         let (as_of, last) = (self.as_of?, link.last_contact?);
         let age = f64::from((as_of - last).get_days()).max(0.0);
         Some((-age / self.half_life_days).exp2())

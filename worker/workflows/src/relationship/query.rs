@@ -12,21 +12,21 @@ use crate::document::Document;
 use crate::number::{float, maybe};
 use crate::{Error, Run};
 
-/// Fills `paths`, `targets`, `layers`, `reach`, `influence` and `truncated`.
+/// Fills `paths`, `targets`, `layers`, `reach`, `influence` and `truncated`; returns their evidence.
 pub(super) fn answer(
     graph: &Graph,
     input: &Input,
     run: &Run<'_>,
     doc: &mut Document,
-) -> Result<(), Error> {
+) -> Result<Map<String, Value>, Error> {
     let Some(query) = &input.query else {
         unasked(doc);
-        return Ok(());
+        return Ok(Map::new());
     };
     let source = position(graph, &query.source);
     let mut search = Search::new(graph, query.min_strength, query.max_hops);
     run.step(0.0, "reach")?;
-    spread(&mut search, source, input.params.decay, doc);
+    spread(graph, source, input.params.decay, doc);
 
     let aging = Aging {
         as_of: input.params.as_of.map(|d| d.0),
@@ -66,10 +66,40 @@ pub(super) fn answer(
         let ranked = found.paths.iter().enumerate();
         lines.extend(ranked.map(|(rank, path)| story.path(rank + 1, path)));
     }
+    let evidence = evidence(&lines, doc);
     doc.set("targets", targets);
     doc.set("paths", lines);
     doc.set("truncated", truncated);
-    Ok(())
+    Ok(evidence)
+}
+
+/// How reach, influence and quality came about, and how many of the listed ties the recency of contact is known for.
+fn evidence(paths: &[Value], doc: &mut Document) -> Map<String, Value> {
+    let ties = || paths.iter().filter_map(|p| p["edges"].as_array()).flatten();
+    let (dated, all) = (
+        ties().filter(|t| t["recency"].is_number()).count(),
+        ties().count(),
+    );
+    if dated < all {
+        doc.because("/paths/*/edges/*/recency", quality::UNDATED);
+    }
+    let mut evidence = Map::new();
+    evidence.insert(
+        "quality".into(),
+        json!({"method": quality::METHOD, "method_version": 1, "num": dated, "den": all,
+            "coverage": maybe((all > 0).then(|| dated as f64 / all as f64)), "of": "ties of listed paths whose recency is known"}),
+    );
+    evidence.insert(
+        "reach".into(),
+        json!({"method": "breadth first over all ties, whatever min_strength and max_hops", "method_version": 2,
+            "max_hops": reach::DEPTH}),
+    );
+    evidence.insert(
+        "influence".into(),
+        json!({"method": "sum over others of the best product of strengths within 7 hops, over all ties, whatever min_strength and max_hops",
+            "method_version": 2, "max_hops": reach::DEPTH}),
+    );
+    evidence
 }
 
 fn unasked(doc: &mut Document) {
@@ -93,12 +123,12 @@ fn position(graph: &Graph, id: &str) -> u32 {
         .expect("validate() has refused unknown ids")
 }
 
-/// Layers, reach and influence of the source.
-fn spread(search: &mut Search, source: u32, decay: f64, doc: &mut Document) {
-    let hops = search.max_hops;
-    let layers = reach::layers(&reach::distances(&search.out, source, hops));
-    let within = reach::cumulative(&layers, hops);
-    let expected = reach::expected(&search.best_products(source), source);
+/// Layers, reach and influence of the source, over the whole network: `min_strength` and `max_hops` are about paths.
+fn spread(graph: &Graph, source: u32, decay: f64, doc: &mut Document) {
+    let layers = reach::layers(&reach::distances(&graph.out, source, reach::DEPTH));
+    let within = reach::cumulative(&layers, reach::DEPTH);
+    let products = reach::best_products(&graph.out, source, reach::DEPTH);
+    let expected = reach::expected(&products, source);
     let radius = reach::radius90(&expected);
     if radius.is_none() {
         doc.because("/influence/radius90", "nobody is in reach");
@@ -157,8 +187,11 @@ impl Story<'_> {
             .iter()
             .map(|l| quality::of_link(graph, l, self.aging))
             .collect();
+        let recency: Vec<_> = links.iter().map(|l| self.aging.recency(l)).collect();
+        let dated = recency.iter().flatten().count();
         let edges: Vec<Value> = (0..links.len())
-            .map(|i| json!({"a": ids[i], "b": ids[i + 1], "strength": float(links[i].strength), "quality": float(qualities[i])}))
+            .map(|i| json!({"a": ids[i], "b": ids[i + 1], "strength": float(links[i].strength), "quality": float(qualities[i]),
+                "recency": maybe(recency[i])}))
             .collect();
         json!({
             "source": self.query.source,
@@ -169,6 +202,7 @@ impl Story<'_> {
             "strength_product": float(product),
             "bottleneck": {"edge": [ids[weakest], ids[weakest + 1]], "strength": float(links[weakest].strength)},
             "quality": float(quality::of_path(&qualities)),
+            "quality_coverage": float(dated as f64 / links.len() as f64),
             "edges": edges,
             "explanation": self.explain(nodes, product, weakest, links[weakest].strength),
         })

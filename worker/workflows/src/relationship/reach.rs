@@ -1,9 +1,11 @@
-//! How far a node's word carries: layers by hops, decay centrality, expected influence, and counting simple paths.
+//! How far a node's word carries, over all ties and within seven hops: layers by hops, decay centrality, expected influence, and counting simple paths.
 
 use super::graph::Rows;
 use super::limits::{MAX_COUNT_STEPS, MAX_COUNTED_PATHS};
 
 const UNSEEN: u32 = u32::MAX;
+/// How far reach and influence look, whatever the longest path that a query asks for: the seven degrees.
+pub(super) const DEPTH: usize = 7;
 
 /// Distance in hops from `source` to every node, `u32::MAX` where it is more than `depth`.
 pub(super) fn distances(rows: &Rows, source: u32, depth: usize) -> Vec<u32> {
@@ -62,6 +64,36 @@ pub(super) fn decay(layers: &[u64], factor: f64) -> f64 {
             weight * count as f64
         })
         .sum()
+}
+
+/// The best product of strengths from `source` to every node, per hop limit 0..=hops; 0 where unreachable.
+///
+/// No way round a cycle is better, for no strength is above 1, so that walks need not be kept simple. Rounding keeps
+/// the order of products: the result is that of the best path, multiplied from the source on.
+pub(super) fn best_products(rows: &Rows, source: u32, hops: usize) -> Vec<Vec<f64>> {
+    let mut first = vec![0.0; rows.nodes()];
+    first[source as usize] = 1.0;
+    let mut layers = vec![first];
+    let mut changed = vec![source];
+    for _ in 0..hops {
+        let before = &layers[layers.len() - 1];
+        let mut after = before.clone();
+        let mut next = Vec::new();
+        for &u in &changed {
+            for (v, strength) in rows.row(u) {
+                let reached = before[u as usize] * strength;
+                if reached > after[v as usize] {
+                    if after[v as usize].to_bits() == before[v as usize].to_bits() {
+                        next.push(v);
+                    }
+                    after[v as usize] = reached;
+                }
+            }
+        }
+        layers.push(after);
+        changed = next;
+    }
+    layers
 }
 
 /// Expected influence within k = 0..=hops hops: the sum over the other nodes of the best product of strengths.

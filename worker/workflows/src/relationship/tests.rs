@@ -1,5 +1,6 @@
 //! Golden values of the literature, NetworkX as an oracle, brute force on small graphs, and what must not change.
 
+mod bounds;
 mod brute;
 mod golden;
 mod rules;

@@ -4,7 +4,7 @@
 Run: python3 -m venv V && V/bin/pip install networkx==3.6.1 numpy==2.4.6 scipy==1.17.1 && V/bin/python make_graphs.py
 Famous: karate (also weighted), les miserables, florentine families, davis. Random: seeded, sparse to dense,
 undirected and directed, connected or not. `nodes=` is passed to effective_size because the sparse shortcut of 3.6.1
-contradicts its own formula when weighted (karate, node 0: 13.954 instead of 13.775). Edges are [a, b, strength]. Values are null where NetworkX has none.
+contradicts its own formula when weighted or directed (karate, node 0: 13.954 instead of 13.775). Edges are [a, b, strength]. Values are null where NetworkX has none.
 """
 import json
 import math
@@ -38,7 +38,6 @@ def entry(name, g, weighted=False):
     g = h
     for _, _, d in g.edges(data=True):
         d["length"] = 1 / d["strength"]
-    und = nx.Graph(g.to_undirected())
     w = "strength" if weighted else None
     length = "length" if weighted else None
     n = g.number_of_nodes()
@@ -47,8 +46,8 @@ def entry(name, g, weighted=False):
         "betweenness": nx.betweenness_centrality(g, weight=length),
         "closeness": nx.closeness_centrality(g, distance=length),
         "pagerank": nx.pagerank(g, tol=1e-15, max_iter=100000, weight=w),
-        "core": nx.core_number(und),
-        "clustering": nx.clustering(und),
+        "core": nx.core_number(g),
+        "clustering": nx.clustering(g, weight=w),
     }
     if not g.is_directed():
         inside = g.subgraph(giant(g))
@@ -72,7 +71,7 @@ def entry(name, g, weighted=False):
         "giant": len(giant(g)), "diameter": nx.diameter(g) if connected else None,
         "radius": nx.radius(g) if connected else None,
         "avg_path": nx.average_shortest_path_length(g) if connected else None,
-        "transitivity": nx.transitivity(und), "avg_clustering": nx.average_clustering(und), "assortativity": assortativity,
+        "transitivity": nx.transitivity(g), "avg_clustering": nx.average_clustering(g, weight=w), "assortativity": assortativity,
     }
     return {"name": name, "directed": g.is_directed(), "weighted": weighted, "nodes": ids,
             "edges": [[a, b, d["strength"]] for a, b, d in g.edges(data=True)],
@@ -103,6 +102,9 @@ def main():
         directed = i % 3 == 2
         g = nx.gnp_random_graph(n, rng.choice([1.2, 2.5, 5]) / n, seed=1000 + i, directed=directed)
         out.append(entry(f"gnp {i}", with_strengths(g, rng), weighted=i % 4 == 3))
+    for i in range(4):
+        g = nx.gnp_random_graph(16, 0.35, seed=2000 + i, directed=True)
+        out.append(entry(f"directed {i}", with_strengths(g, rng), weighted=i % 2 == 1))
     text = json.dumps(out, separators=(",", ":"))
     pathlib.Path(__file__).with_name("graphs.json").write_text(text + "\n")
 

@@ -1,4 +1,10 @@
 //! The metrics that rest on shortest paths: exact below `params.exact_limit`, from pivots above it.
+//!
+//! An estimate states its error. Betweenness of v is a mean over all n sources of n / ((n-1)(n-2)) times the dependency
+//! of the source on v, which lies in [0, n-2], so each term lies in [0, n/(n-1)]. A mean over k of them drawn without
+//! replacement is off by eps or more with a probability of at most 2 exp(-2 k eps^2 / (n/(n-1))^2): Hoeffding, J. Am.
+//! Stat. Assoc. 58 (1963), theorems 2 and 4, as Brandes and Pich, Int. J. Bifurcation and Chaos 17 (2007), use it for
+//! pivots. A union over the nodes makes one bound hold for all of them at once. Closeness is not estimated.
 
 use serde_json::json;
 
@@ -7,6 +13,9 @@ use crate::Error;
 use crate::number::{float, small};
 use crate::relationship::input::Metric;
 use crate::relationship::{lengths, sweep};
+
+/// With what probability the stated bound of an estimate holds.
+const CONFIDENCE: f64 = 0.95;
 
 impl Metrics {
     pub(super) fn distances(&mut self, scene: &Scene<'_>) -> Result<(), Error> {
@@ -37,7 +46,9 @@ impl Metrics {
         if wanted && !exact {
             self.approx = Some(
                 json!({"pivots": sources.len(), "seed": scene.input.seed, "metric": "betweenness",
-                "method": "uniform pivots without replacement, rescaled n/k"}),
+                "method": "uniform pivots without replacement, rescaled n/k",
+                "error_bound": float(error_bound(n, sources.len(), n)), "error_bound_one_node": float(error_bound(n, sources.len(), 1)),
+                "confidence": CONFIDENCE, "error_method": "Hoeffding 1963; error_bound holds for all nodes at once"}),
             );
         }
         let (sums, inward) = match (&by_length, &by_hops) {
@@ -65,8 +76,13 @@ impl Metrics {
             );
         };
         sweep::normalise(&mut values, sources);
-        let evidence = json!({"method": "Brandes 2001, endpoints excluded, normalised by (n-1)(n-2)", "method_version": 1,
+        let mut evidence = json!({"method": "Brandes 2001, endpoints excluded, normalised by (n-1)(n-2)", "method_version": 1,
             "n": scene.graph.n(), "sources": sources, "length": length(scene)});
+        if let Some(approx) = &self.approx {
+            for name in ["error_bound", "confidence"] {
+                evidence[name] = approx[name].clone();
+            }
+        }
         self.column(
             "betweenness",
             values.into_iter().map(float).collect(),
@@ -79,7 +95,10 @@ impl Metrics {
             return;
         }
         let Some(values) = values else {
-            return self.absent("closeness", "nodes x edges is above params.exact_limit");
+            return self.absent(
+                "closeness",
+                "nodes x edges is above params.exact_limit, and closeness is not estimated",
+            );
         };
         let evidence = json!({"method": "inward closeness with the Wasserman-Faust factor", "method_version": 1,
             "n": scene.graph.n(), "length": length(scene)});
@@ -98,6 +117,17 @@ fn length(scene: &Scene<'_>) -> &'static str {
     } else {
         "hops"
     }
+}
+
+/// How far an estimate of betweenness from `pivots` of `n` sources may be off, with [`CONFIDENCE`], for `nodes` nodes at
+/// once; see the head of the file. It is never above the range that both the value and its estimate lie in.
+fn error_bound(n: usize, pivots: usize, nodes: usize) -> f64 {
+    if n < 3 {
+        return 0.0;
+    }
+    let range = n as f64 / (n as f64 - 1.0);
+    let tails = 2.0 * nodes as f64 / (1.0 - CONFIDENCE);
+    range * (tails.ln() / (2.0 * pivots as f64)).sqrt().min(1.0)
 }
 
 /// As many sources as the limit pays for, at least one, ascending.

@@ -144,6 +144,44 @@ fn weak_ties_leave_the_search_but_not_weak_paths() {
 }
 
 #[test]
+fn reach_and_influence_know_no_thresholds() {
+    let ids: Vec<String> = (0..9).map(|i| format!("c{i}")).collect();
+    let edges: Vec<_> = (0..8)
+        .map(|i| (ids[i].clone(), ids[i + 1].clone(), 0.9))
+        .collect();
+    let mut input = super::network(&ids, &edges);
+    input["query"] =
+        json!({"source": "c0", "targets": ["c3"], "max_hops": 2, "min_strength": 0.95});
+    let output = run(&input);
+    assert_eq!(output["layers"], json!([1, 1, 1, 1, 1, 1, 1, 1]));
+    assert_eq!(output["reach"]["7"], 7);
+    assert_eq!(output["influence"]["expected_by_hops"]["1"], 0.9);
+    let expected: f64 = (1..=7).map(|k| 0.9_f64.powi(k)).sum();
+    close(&output["influence"]["expected"], expected, "seven hops");
+    assert_eq!(output["paths"], json!([]));
+}
+
+#[test]
+fn a_quality_says_what_it_rests_on() {
+    let mut input = example();
+    input["edges"][0]
+        .as_object_mut()
+        .unwrap()
+        .remove("last_contact");
+    let whole = run(&example());
+    let part = run(&input);
+    assert_eq!(whole["evidence"]["quality"]["coverage"], 1.0);
+    assert!(whole["null_reasons"]["/paths/*/edges/*/recency"].is_null());
+    assert_eq!(part["evidence"]["quality"]["coverage"], 0.75);
+    assert!(part["null_reasons"]["/paths/*/edges/*/recency"].is_string());
+    let paths = part["paths"].as_array().unwrap();
+    let through = |id: &str| paths.iter().find(|p| p["nodes"][1] == id).unwrap();
+    assert_eq!(through("p2")["quality_coverage"], 0.5);
+    assert!(through("p2")["edges"][0]["recency"].is_null());
+    assert_eq!(through("p3")["quality_coverage"], 1.0);
+}
+
+#[test]
 fn quality_follows_its_formula() {
     let input = json!({
         "nodes": [{"id": "a"}, {"id": "b"}, {"id": "c"}],
@@ -275,15 +313,40 @@ fn pivots_estimate_above_the_exact_limit() {
         (&json!(20), &json!(1))
     );
     assert!(output["network"]["diameter"].is_null() && node(&output, "0")["closeness"].is_null());
+    // 20 pivots of 34 nodes: 34/33 sqrt(ln(2 * 34 / 0.05) / 40) for all, 34/33 sqrt(ln(2 / 0.05) / 40) for one.
+    close(&output["approx"]["error_bound"], 0.437_582_929_708, "all");
+    close(
+        &output["approx"]["error_bound_one_node"],
+        0.312_883_177_347,
+        "one",
+    );
+    assert_eq!(output["approx"]["confidence"], 0.95);
+    for (field, bound) in [
+        ("betweenness", "error_bound"),
+        ("broker", "betweenness_error_bound"),
+    ] {
+        assert_eq!(
+            output["evidence"][field][bound],
+            output["approx"]["error_bound"]
+        );
+    }
     let estimate = node(&output, "0")["betweenness"].as_f64().unwrap();
     assert!((estimate - 0.4376).abs() < 0.15, "{estimate}");
-    // The estimator is unbiased: its mean over seeds comes near the exact value.
+    // The estimator is unbiased: its mean over seeds comes near the exact value. Nor does it leave its bound more often
+    // than one seed in twenty.
+    let (exact, mut beyond) = (run(&karate_club()), 0);
     let mean = (1..=200).map(|seed| {
         input["seed"] = json!(seed);
         input["metrics"] = json!(["betweenness"]);
-        node(&run(&input), "0")["betweenness"].as_f64().unwrap()
+        let estimated = run(&input);
+        let bound = estimated["approx"]["error_bound"].as_f64().unwrap();
+        let value = |output: &Value, v: usize| output["nodes"][v]["betweenness"].as_f64().unwrap();
+        let off = |v: usize| (value(&estimated, v) - value(&exact, v)).abs() > bound;
+        beyond += usize::from((0..34).any(off));
+        node(&estimated, "0")["betweenness"].as_f64().unwrap()
     });
     let mean = mean.sum::<f64>() / 200.0;
+    assert!(beyond <= 10, "{beyond} of 200 seeds");
     assert!((mean - 0.437_635).abs() < 0.01, "{mean}");
 }
 
