@@ -8,6 +8,7 @@ mod analysis;
 mod calendar;
 mod cpm;
 mod deadline;
+mod draw;
 mod holidays;
 mod ics;
 mod input;
@@ -62,7 +63,7 @@ pub(crate) fn demand(input: &Value) -> Demand {
     let runs = runs.unwrap_or_else(|| input::Simulation::default().runs);
     let tasks = input["tasks"].as_array().map_or(0, Vec::len) as u64;
     Demand {
-        memory_bytes: (8 << 20) + 64 * runs + 4_096 * tasks,
+        memory_bytes: (8 << 20) + 64 * runs + 12_288 * tasks,
         // A draw and a step of the network take about 60 ns, calendars and floats some milliseconds.
         duration_ms: 5 + (60 * runs * (tasks + 1)).div_ceil(1_000_000),
     }
@@ -73,6 +74,7 @@ pub(crate) fn run(input: &Value, run: &Run<'_>) -> Result<Value, Error> {
     static SCHEMA: OnceLock<Value> = OnceLock::new();
     let input: input::Input = schema::read(SCHEMA.get_or_init(input_schema), input)?;
     validate::validate(&input)?;
+    let input = input.without_repeats();
     if input.advanced == Advanced::Require && !run.advanced {
         return Err(Error::Internal(
             "the input requires advanced analytics, which are switched off".into(),
@@ -115,7 +117,7 @@ fn conventions() -> Value {
 fn warn(plan: &plan::Plan<'_>, doc: &mut Document) {
     let settings = &plan.input.calendar;
     if let Some(country) = &settings.country {
-        let (first, last) = holidays::years();
+        let (first, last) = holidays::years(country);
         let days = plan
             .milestones
             .iter()
@@ -125,7 +127,7 @@ fn warn(plan: &plan::Plan<'_>, doc: &mut Document) {
             .into_iter()
             .any(|d| d.year() < first || d.year() > last)
         {
-            doc.warn(format!("public holidays are known for {first} to {last} only; other years have those of the input alone"));
+            doc.warn(format!("public holidays of {country} are known for {first} to {last} only; other years have those of the input alone"));
         }
         if !country.contains('-') && holidays::has_subdivisions(country) {
             doc.warn(format!(

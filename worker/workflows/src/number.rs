@@ -60,12 +60,25 @@ pub(crate) fn correlation(x: &[f64], y: &[f64]) -> Option<f64> {
 
 /// Ranks from 1, mean rank for ties.
 pub(crate) fn ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<u32> = (0..small(values.len())).collect();
-    order.sort_unstable_by(|&i, &j| {
-        values[i as usize]
-            .total_cmp(&values[j as usize])
-            .then(i.cmp(&j))
-    });
+    // One integer that orders as `total_cmp` and then by place: sorting those takes no look at the values.
+    let mut keys: Vec<u128> = values
+        .iter()
+        .zip(0_u32..)
+        .map(|(x, i)| {
+            let bits = x.to_bits();
+            let ordered = if x.is_sign_negative() {
+                !bits
+            } else {
+                bits | 1 << 63
+            };
+            u128::from(ordered) << 32 | u128::from(i)
+        })
+        .collect();
+    keys.sort_unstable();
+    let order: Vec<u32> = keys
+        .iter()
+        .map(|&key| u32::try_from(key & 0xFFFF_FFFF).expect("the lower half is 32 bits"))
+        .collect();
     let mut ranks = vec![0.0; values.len()];
     let mut from = 0;
     while from < order.len() {

@@ -66,7 +66,7 @@ pub fn fit_bgbb(histories: &[(u32, u32, u32, f64)]) -> Option<([f64; 4], f64)> {
         .iter()
         .map(|&(x, t_x, n, number)| (model::bgbb::History { x, t_x, n }, number))
         .collect();
-    let fit = model::bgbb::fit(&histories)?;
+    let fit = model::bgbb::fit(&histories, &Run::unattended()).ok()??;
     let p = fit.parameters;
     Some(([p.alpha, p.beta, p.gamma, p.delta], fit.ln_likelihood))
 }
@@ -85,7 +85,7 @@ pub(crate) fn run(input: &Value, run: &Run<'_>) -> Result<Value, Error> {
     let imports = tables::add(&mut input, schema, run)?;
     let analysis = analysis::Analysis::new(&input, run)?;
     let mut doc = Document::default();
-    output::fill(&analysis, &mut doc);
+    output::fill(&analysis, &mut doc, run)?;
     doc.set("imports", imports);
     doc.set("advanced", run.advanced);
     doc.set("left_out", left_out(run));

@@ -34,6 +34,17 @@ pub(crate) const COMPONENTS: [&str; 8] = [
     "giving",
 ];
 
+/// The letters of the formulas, by component; `weights` may use them as well.
+const LETTERS: [&str; 8] = ["I", "R", "L", "C", "D", "E", "J", "M"];
+
+/// Whether a key of `weights` names a component.
+pub(crate) fn is_component(name: &str) -> bool {
+    COMPONENTS
+        .iter()
+        .chain(&LETTERS)
+        .any(|known| *known == name)
+}
+
 /// The weights of the policy, by component.
 const WEIGHTS: [f64; 8] = [0.25, 0.15, 0.15, 0.15, 0.10, 0.05, 0.05, 0.10];
 
@@ -130,14 +141,16 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The default with another half-life and other weights for the components named; unknown names change nothing.
+    /// The default with another half-life and other weights for the components named, by name before letter; unknown
+    /// names change nothing.
     pub(crate) fn new(half_life_days: f64, weights: &BTreeMap<String, f64>) -> Self {
         let mut policy = Self {
             half_life_days,
             ..Self::default()
         };
-        for (weight, name) in policy.weights.iter_mut().zip(COMPONENTS) {
-            *weight = weights.get(name).copied().unwrap_or(*weight);
+        for ((weight, name), letter) in policy.weights.iter_mut().zip(COMPONENTS).zip(LETTERS) {
+            let given = weights.get(name).or_else(|| weights.get(letter));
+            *weight = given.copied().unwrap_or(*weight);
         }
         policy
     }

@@ -53,7 +53,7 @@ impl<'a> Analysis<'a> {
         };
         let outcome = simulate::simulate(plan, &bounds, run)?;
         analysis.sorted.clone_from(&outcome.total);
-        analysis.sorted.sort_by(f64::total_cmp);
+        analysis.sorted.sort_unstable_by(f64::total_cmp);
         if keep > 0 {
             let finish = ranks(&outcome.total[..keep]);
             let mut all = Vec::with_capacity(outcome.durations.len());

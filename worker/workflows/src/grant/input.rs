@@ -1,7 +1,7 @@
 //! What a grant timeline takes. Single fields are checked by the schema made from these structs; rules between fields
 //! are in `validate`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ pub(super) struct Input {
     /// Which days are worked.
     #[serde(default)]
     pub(super) calendar: Calendar,
-    /// Milestones, in calendar days before the deadline's date.
+    /// Milestones, in calendar days before the deadline's date; one named twice is one.
     #[serde(default = "usual_offsets")]
     #[schemars(inner(range(max = 3_650)))]
     pub(super) milestone_offsets_days: Vec<u32>,
@@ -31,9 +31,10 @@ pub(super) struct Input {
     /// What must be done; may be empty.
     #[serde(default)]
     pub(super) tasks: Vec<Task>,
-    /// Share of a working day that an owner has for this, in (0, 1]; 1 where absent.
+    /// Share of a working day that an owner has for this; 1 where absent. Below 1 it stretches durations, above 1 it
+    /// does not shorten them.
     #[serde(default)]
-    #[schemars(extend("additionalProperties" = {"type": "number", "minimum": 0.01, "maximum": 1.0}))]
+    #[schemars(extend("additionalProperties" = {"type": "number", "minimum": 0.01, "maximum": 1_000.0}))]
     pub(super) capacity: BTreeMap<String, f64>,
     /// Events that may delay tasks.
     #[serde(default)]
@@ -46,8 +47,22 @@ pub(super) struct Input {
     pub(super) advanced: Advanced,
 }
 
+impl Input {
+    /// Names each milestone, dependency and affected task once.
+    pub(super) fn without_repeats(mut self) -> Self {
+        fn once<T: Ord + Clone>(list: &mut Vec<T>) {
+            let mut seen = BTreeSet::new();
+            list.retain(|item| seen.insert(item.clone()));
+        }
+        once(&mut self.milestone_offsets_days);
+        self.tasks.iter_mut().for_each(|t| once(&mut t.depends_on));
+        self.risks.iter_mut().for_each(|r| once(&mut r.affects));
+        self
+    }
+}
+
+/// A call in the shape of the CommonGrants protocol, whose further fields (title, otherDates) are passed over.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[expect(non_snake_case, reason = "the names of the CommonGrants protocol")]
 pub(super) struct Opportunity {
     /// Id of the call.
@@ -61,8 +76,8 @@ pub(super) struct Opportunity {
     pub(super) closeDate: CloseDate,
 }
 
+/// An event of the protocol; a name or description of it is passed over.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub(super) struct CloseDate {
     /// Day of the deadline in its own time zone.
     pub(super) date: Day,
@@ -79,7 +94,7 @@ pub(super) struct CloseDate {
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Calendar {
-    /// ISO 3166 country, with subdivision if wanted (`US`, `GB-ENG`): adds the built-in public holidays.
+    /// ISO 3166 country, with subdivision if wanted (`US`, `GB-ENG`), in any letter case: adds the built-in public holidays.
     #[schemars(length(min = 2, max = 8))]
     pub(super) country: Option<String>,
     /// Days of the week that are not worked.

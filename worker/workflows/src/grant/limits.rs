@@ -8,6 +8,8 @@ pub(super) const MAX_TASKS: u64 = 5_000;
 pub(super) const MAX_DEPENDENCIES: u64 = 50_000;
 /// Declared risks.
 pub(super) const MAX_RISKS: u64 = 1_000;
+/// Tasks named by all risks together: each is visited in every run in which its risk happens.
+pub(super) const MAX_AFFECTED: u64 = 50_000;
 /// Milestone offsets.
 pub(super) const MAX_MILESTONES: u64 = 100;
 /// Holidays listed in the input: a century of a busy country.
@@ -34,6 +36,7 @@ pub(super) fn listed() -> Value {
         "max_tasks": MAX_TASKS,
         "max_dependencies": MAX_DEPENDENCIES,
         "max_risks": MAX_RISKS,
+        "max_affected": MAX_AFFECTED,
         "max_milestones": MAX_MILESTONES,
         "max_holidays": MAX_HOLIDAYS,
         "max_blackouts": MAX_BLACKOUTS,

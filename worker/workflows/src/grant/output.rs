@@ -52,10 +52,12 @@ fn milestones(analysis: &Analysis<'_>, doc: &mut Document) {
             None => "no_tasks",
         };
         if p.is_none() {
-            doc.because(
-                format!("/milestones/{i}/p_met"),
-                "no task is due at this milestone",
-            );
+            for field in ["p_met", "ci95/0", "ci95/1"] {
+                doc.because(
+                    format!("/milestones/{i}/{field}"),
+                    "no task is due at this milestone",
+                );
+            }
         }
         let (low, high) = met.map_or((None, None), |met| {
             let (low, high) = wilson95(met, plan.input.simulation.runs);
@@ -87,7 +89,12 @@ fn completion(analysis: &Analysis<'_>, doc: &mut Document) {
             fields[name] = Value::Null;
         }
         doc.set("completion", fields);
-        doc.because("/completion/p_on_time", "the input has no tasks");
+        for field in ["p_on_time", "ci95", "on_time", "duration"]
+            .into_iter()
+            .chain(names)
+        {
+            doc.because(format!("/completion/{field}"), "the input has no tasks");
+        }
         return;
     };
     let (low, high) = wilson95(outcome.on_time, simulation.runs);
@@ -127,7 +134,9 @@ fn latest_safe_start(analysis: &Analysis<'_>, doc: &mut Document) {
     if analysis.outcome.is_none() || !plan.open() {
         doc.set("latest_safe_start", Value::Null);
         doc.set("latest_safe_start_detail", Value::Null);
-        doc.because("/latest_safe_start", "no work remains");
+        for field in ["latest_safe_start", "latest_safe_start_detail"] {
+            doc.because(format!("/{field}"), "no work remains");
+        }
         return;
     }
     let ordinal = plan.available - whole(quantile(&analysis.sorted, target));

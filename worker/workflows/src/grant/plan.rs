@@ -186,7 +186,7 @@ fn jobs(input: &Input) -> Vec<Job<'_>> {
             Job {
                 task,
                 done,
-                scale: remains / capacity,
+                scale: remains / capacity.min(1.0),
                 before: Vec::new(),
                 after: Vec::new(),
                 gate: None,

@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::analysis::Analysis;
-use super::input::Task;
+use super::input::{Risk, Task};
 use super::statistics::quantile;
 use crate::number::{float, maybe};
 
@@ -203,6 +203,13 @@ fn registration(task: &Task) -> Option<&'static str> {
 
 fn registrations(analysis: &Analysis<'_>, entries: &mut Vec<Entry>) {
     let plan = analysis.plan;
+    // The first risk, by id, that affects each task.
+    let mut declared: BTreeMap<&str, &Risk> = BTreeMap::new();
+    for &risk in &plan.risks {
+        for task in &risk.affects {
+            declared.entry(task).or_insert(risk);
+        }
+    }
     for (job, slot) in plan
         .jobs
         .iter()
@@ -212,7 +219,7 @@ fn registrations(analysis: &Analysis<'_>, entries: &mut Vec<Entry>) {
         let Some(word) = registration(job.task) else {
             continue;
         };
-        let declared = plan.risks.iter().find(|r| r.affects.contains(&job.task.id));
+        let declared = declared.get(job.task.id.as_str());
         let missing = "no declared risk affects this task";
         entries.push(Entry {
             kind: "external_registration",

@@ -1,6 +1,6 @@
 //! The caps, and the rules between fields of a grant timeline. Every problem is reported at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use petgraph::algo::tarjan_scc;
@@ -16,11 +16,6 @@ pub(super) fn validate(input: &Input) -> Result<(), Error> {
     let mut problems = Vec::new();
     opportunity(input, &mut problems);
     calendar(input, &mut problems);
-    distinct(
-        &input.milestone_offsets_days,
-        |i| format!("/milestone_offsets_days/{i}"),
-        &mut problems,
-    );
     tasks(input, &mut problems);
     risks(input, &mut problems);
     accept(problems)
@@ -28,6 +23,7 @@ pub(super) fn validate(input: &Input) -> Result<(), Error> {
 
 fn caps(input: &Input) -> Result<(), Error> {
     let dependencies: usize = input.tasks.iter().map(|t| t.depends_on.len()).sum();
+    let affected: usize = input.risks.iter().map(|r| r.affects.len()).sum();
     let counts = [
         ("max_tasks", input.tasks.len(), limits::MAX_TASKS, "/tasks"),
         (
@@ -37,6 +33,7 @@ fn caps(input: &Input) -> Result<(), Error> {
             "/tasks",
         ),
         ("max_risks", input.risks.len(), limits::MAX_RISKS, "/risks"),
+        ("max_affected", affected, limits::MAX_AFFECTED, "/risks"),
         (
             "max_milestones",
             input.milestone_offsets_days.len(),
@@ -102,9 +99,10 @@ fn calendar(input: &Input, problems: &mut Vec<Problem>) {
     if let Some(country) = &calendar.country
         && holidays::of(country).is_none()
     {
-        let known = holidays::countries().join(", ");
-        let detail =
-            format!("no holiday table; there are {known}, alone or with an ISO 3166-2 subdivision");
+        let known = holidays::countries();
+        let detail = format!(
+            "no holiday table; there are {known}, by the two letters of ISO 3166 (ES), alone or with a subdivision (ES-MD)"
+        );
         problems.push(Problem::new("/calendar/country", detail));
     }
     let week = super::calendar::closed_weekdays(&calendar.weekend);
@@ -149,11 +147,6 @@ fn tasks(input: &Input, problems: &mut Vec<Problem>) {
         .collect();
     for (i, task) in input.tasks.iter().enumerate() {
         three_points(task.duration, format!("/tasks/{i}/duration"), problems);
-        distinct(
-            &task.depends_on,
-            |k| format!("/tasks/{i}/depends_on/{k}"),
-            problems,
-        );
         for (k, id) in task.depends_on.iter().enumerate() {
             if !known.contains_key(id.as_str()) {
                 problems.push(Problem::new(
@@ -246,15 +239,11 @@ fn cycles(input: &Input, known: &BTreeMap<&str, usize>, problems: &mut Vec<Probl
 fn risks(input: &Input, problems: &mut Vec<Problem>) {
     let ids: Vec<&str> = input.risks.iter().map(|r| r.id.as_str()).collect();
     distinct(&ids, |i| format!("/risks/{i}/id"), problems);
+    let known: BTreeSet<&str> = input.tasks.iter().map(|t| t.id.as_str()).collect();
     for (i, risk) in input.risks.iter().enumerate() {
         three_points(risk.delay, format!("/risks/{i}/delay"), problems);
-        distinct(
-            &risk.affects,
-            |k| format!("/risks/{i}/affects/{k}"),
-            problems,
-        );
         for (k, id) in risk.affects.iter().enumerate() {
-            if !input.tasks.iter().any(|t| t.id == *id) {
+            if !known.contains(id.as_str()) {
                 problems.push(Problem::new(
                     format!("/risks/{i}/affects/{k}"),
                     "no task has this id",

@@ -14,7 +14,7 @@ use super::funding::Funding;
 use super::limits::DRAWS;
 use super::model::gamma_gamma::{self, Fit, Giving};
 use super::model::special::logistic;
-use crate::money;
+use crate::{Error, Run, money};
 
 /// Sponsors with gifts before Gamma-Gamma is fitted: three parameters from fewer means would be noise.
 const FEWEST_DONORS: usize = 10;
@@ -43,7 +43,7 @@ pub(super) struct Expected {
 }
 
 impl Amounts {
-    pub(super) fn new(records: &[Record<'_>], seed: u64) -> Self {
+    pub(super) fn new(records: &[Record<'_>], seed: u64, run: &Run<'_>) -> Result<Self, Error> {
         let givings: Vec<_> = records.iter().filter_map(giving).collect();
         let model = if givings.len() < FEWEST_DONORS {
             Err(format!(
@@ -51,7 +51,7 @@ impl Amounts {
                 givings.len()
             ))
         } else {
-            match gamma_gamma::fit(&givings) {
+            match gamma_gamma::fit(&givings, run)? {
                 None => {
                     Err("all mean gifts are equal, which Gamma-Gamma cannot describe".to_owned())
                 }
@@ -62,7 +62,7 @@ impl Amounts {
                 Some(fit) => Ok((fit, givings.len())),
             }
         };
-        Self { model, seed }
+        Ok(Self { model, seed })
     }
 
     /// The answer for one sponsor; the error is the reason why there is none. Intervals only if `draw`.

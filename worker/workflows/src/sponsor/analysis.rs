@@ -2,6 +2,8 @@
 //!
 //! Every list is in the order of the book's records.
 
+use std::cell::RefCell;
+
 use jiff::civil::Date;
 
 use super::advice::{self, Advice, Facts};
@@ -53,18 +55,19 @@ impl<'a> Analysis<'a> {
         let influence = Influence::new(input, run)?;
         let bonds = Bonds::new(&book, input);
         run.step(0.3, "learning from decided asks")?;
-        let asks = fit_asks(
-            &book,
-            &|i, day| {
-                let record = &book.records[i];
-                let strength = bonds.before(i, record, day);
-                looks(strength.score, influence.of(record))
-            },
-            run,
-        )?;
+        // Asks come in order of time, so one day for each sponsor is memory enough: a day is looked at once.
+        let last = RefCell::new(vec![None; book.records.len()]);
+        let known = |i: usize, day: Date| {
+            let record = &book.records[i];
+            let seen = last.borrow()[i].filter(|seen: &(Date, Option<f64>)| seen.0 == day);
+            let (_, score) = seen.unwrap_or_else(|| (day, bonds.before(i, record, day).score));
+            last.borrow_mut()[i] = Some((day, score));
+            looks(score, influence.of(record))
+        };
+        let asks = fit_asks(&book, &known, run)?;
         run.step(0.4, "fitting models of giving")?;
-        let ladder = Ladder::new(&book, &input.params, input.as_of, asks);
-        let amounts = Amounts::new(&book.records, input.seed);
+        let ladder = Ladder::new(&book, input, asks, run)?;
+        let amounts = Amounts::new(&book.records, input.seed, run)?;
         let rfm = rfm::table(&book.records, as_of);
         let mut findings = Vec::with_capacity(book.records.len());
         for (i, (record, rfm)) in book.records.iter().zip(rfm).enumerate() {

@@ -124,9 +124,21 @@ fn direction(direction: input::Direction) -> Direction {
     }
 }
 
-/// Shared acquaintances of `params.us` and each sponsor with its people; `None` where ties or `us` are not given.
+/// What we are called in ties where `params.us` does not say.
+const US: &str = "us";
+
+/// Our people in the ties: those of `params.us`, else the id [`US`] where a tie has it.
+pub(super) fn ours(input: &Input) -> Vec<&str> {
+    let given = &input.params.us;
+    if given.is_empty() && input.ties.iter().any(|t| t.a == US || t.b == US) {
+        return vec![US];
+    }
+    given.iter().map(String::as_str).collect()
+}
+
+/// Shared acquaintances of us and each sponsor with its people; `None` where ties are not given, or none of us.
 fn overlaps(book: &Book<'_>, input: &Input) -> Vec<Option<Overlap>> {
-    let us: Vec<&str> = input.params.us.iter().map(String::as_str).collect();
+    let us = ours(input);
     if input.ties.is_empty() || us.is_empty() {
         return vec![None; book.records.len()];
     }

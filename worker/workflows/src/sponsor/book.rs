@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 
@@ -198,14 +198,11 @@ impl<'a> Clerk<'a> {
     fn weights(&mut self) {
         let input = self.input;
         for name in input.params.weights.keys() {
-            if !crate::strength::COMPONENTS
-                .iter()
-                .any(|known| known == name)
-            {
+            if !crate::strength::is_component(name) {
                 let names = crate::strength::COMPONENTS.join(", ");
                 self.problem(
                     "/params/weights",
-                    format!("has an unknown component; known are {names}"),
+                    format!("has an unknown component; known are {names}, or I R L C D E J M"),
                 );
             }
         }
@@ -353,10 +350,10 @@ impl<'a> Clerk<'a> {
                 None
             }
         };
-        let Ok(time) = Timestamp::from_str(&interaction.ts) else {
+        let Some(time) = instant(&interaction.ts) else {
             self.problem(
                 format!("{at}/ts"),
-                "must be a time like 2026-10-01T09:00:00Z",
+                "must be a time like 2026-10-01T09:00:00Z, without a zone in UTC, or a date",
             );
             return None;
         };
@@ -384,6 +381,15 @@ impl<'a> Clerk<'a> {
         }
         None
     }
+}
+
+/// A time with its zone; one without is in UTC, a date alone is its first moment there.
+fn instant(text: &str) -> Option<Timestamp> {
+    let here = || {
+        let local = DateTime::from_str(text).ok()?;
+        Some(local.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    };
+    Timestamp::from_str(text).ok().or_else(here)
 }
 
 const CURRENCY: &str = "must be an ISO 4217 code like GBP";

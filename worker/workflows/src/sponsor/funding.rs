@@ -9,11 +9,11 @@ mod asks;
 use std::collections::BTreeMap;
 
 use super::book::{Book, Record};
-use super::input::{Kind, Params};
+use super::input::{Input, Kind, Params};
 use super::model::bgbb::{self, History};
 use super::model::shrinkage::{Prior, Trials};
 use super::periods;
-use crate::schema::Day;
+use crate::{Error, Run};
 pub(super) use asks::{FEATURES, Outlook, Scored, features, fit as fit_asks};
 
 /// Sponsors with [`FEWEST_PERIODS`] before BG/BB is fitted.
@@ -73,57 +73,70 @@ pub(super) struct Funding {
 pub(super) struct Ladder {
     histories: Vec<Option<History>>,
     params: Params,
-    prior: Prior,
-    /// Each sponsor's trials for rung 0.
-    trials: Vec<Trials>,
-    trials_are_asks: bool,
+    /// Rung 0 of decided asks.
+    pub(super) asked: Rates,
+    /// Rung 0 of completed periods.
+    pub(super) gave: Rates,
     /// BG/BB, and to how many sponsors it was fitted.
     pub(super) bgbb: Option<(bgbb::Fit, u32)>,
     /// Rung 2, or why it is not used.
     pub(super) asks: Result<Scored, String>,
     pub(super) why_not_bgbb: String,
-    base_rate: Option<f64>,
+}
+
+/// One kind of trials: asks that were decided, or periods with and without a gift. Kinds are never mixed, for a
+/// declined ask and a year without a gift are different things.
+#[derive(Debug)]
+pub(super) struct Rates {
+    /// Each sponsor's own.
+    own: Vec<Trials>,
+    /// What the types of sponsors say before a sponsor's own trials.
+    pub(super) prior: Prior,
+    all: Trials,
+}
+
+impl Rates {
+    fn new(book: &Book<'_>, own: Vec<Trials>) -> Self {
+        let mut all = Trials::default();
+        for trials in &own {
+            all.add(*trials);
+        }
+        Self {
+            prior: Prior::of(&segments(book, &own)),
+            own,
+            all,
+        }
+    }
 }
 
 impl Ladder {
     /// Fits what the data allow. `asks` is rung 2, fitted before, for it needs more than gifts.
     pub(super) fn new(
         book: &Book<'_>,
-        params: &Params,
-        as_of: Day,
+        input: &Input,
         asks: Result<Scored, String>,
-    ) -> Self {
+        run: &Run<'_>,
+    ) -> Result<Self, Error> {
+        let params = &input.params;
         let histories: Vec<_> = book
             .records
             .iter()
-            .map(|r| periods::history(&r.gifts, params.period, as_of.0))
+            .map(|r| periods::history(&r.gifts, params.period, input.as_of.0))
             .collect();
-        let trials_are_asks = book
-            .records
-            .iter()
-            .any(|r| r.asks.iter().any(|a| a.success().is_some()));
-        let trials: Vec<_> = book
-            .records
-            .iter()
-            .zip(&histories)
-            .map(|(record, history)| {
-                if trials_are_asks {
-                    asked(record)
-                } else {
-                    gave(*history)
-                }
-            })
-            .collect();
+        let own_asks = book.records.iter().map(asked).collect();
+        let own_periods = histories.iter().map(|h| gave(*h)).collect();
         let long = histories
             .iter()
             .flatten()
             .filter(|h| h.n >= FEWEST_PERIODS)
             .count();
         let enough = long >= FEWEST_SPONSORS;
-        let bgbb = enough
-            .then(|| counted(&histories))
-            .and_then(|(counts, donors)| Some((bgbb::fit(&counts)?, donors)));
-        let bgbb = bgbb.filter(|(fit, _)| fit.converged);
+        let mut bgbb = None;
+        if enough {
+            let (counts, donors) = counted(&histories);
+            let fit = bgbb::fit(&counts, run)?.filter(|fit| fit.converged);
+            bgbb = fit.map(|fit| (fit, donors));
+        }
         let why_not_bgbb = if enough {
             "BG/BB did not converge".to_owned()
         } else {
@@ -131,21 +144,15 @@ impl Ladder {
                 "{long} sponsors have {FEWEST_PERIODS} completed periods since their first gift; BG/BB needs {FEWEST_SPONSORS}"
             )
         };
-        let mut given = Trials::default();
-        for history in histories.iter().flatten() {
-            given.add(gave(Some(*history)));
-        }
-        Self {
-            prior: Prior::of(&segments(book, &trials)),
-            base_rate: given.rate(),
+        Ok(Self {
+            asked: Rates::new(book, own_asks),
+            gave: Rates::new(book, own_periods),
             params: params.clone(),
             histories,
-            trials,
-            trials_are_asks,
             bgbb,
             asks,
             why_not_bgbb,
-        }
+        })
     }
 
     /// The history of the `i`-th sponsor, if it ever gave.
@@ -182,7 +189,7 @@ impl Ladder {
             alive: None,
             expected_gifts: None,
             base_rate: Some(scored.base_rate),
-            own: self.trials[i],
+            own: self.asked.own[i],
         }
     }
 
@@ -210,46 +217,43 @@ impl Ladder {
             trained_on: *donors,
             alive: None,
             expected_gifts: None,
-            base_rate: self.base_rate,
-            own: gave(Some(history)),
+            base_rate: self.gave.all.rate(),
+            own: self.gave.own[i],
         })
     }
 
+    /// A sponsor with decided asks is judged by them, one without by its periods; one with neither by what is known
+    /// of the others. So an ask of one sponsor never changes what another's own history says.
     fn by_rate(&self, i: usize, why: &str) -> Funding {
-        let own = self.trials[i];
-        let m = if self.trials_are_asks {
-            1
+        let has = |rates: &Rates| rates.own[i].trials > 0;
+        let asks = has(&self.asked) || !has(&self.gave) && self.asked.all.trials > 0;
+        let (rates, what, m) = if asks {
+            (&self.asked, "decided asks", 1)
         } else {
-            self.params.horizon_periods
+            (&self.gave, "completed periods", self.params.horizon_periods)
         };
-        let prior = if self.prior.learned {
+        let prior = if rates.prior.learned {
             "by moments over the types of sponsors"
         } else {
             "Jeffreys'"
         };
-        let mut all = Trials::default();
-        self.trials.iter().for_each(|t| all.add(*t));
+        let own = rates.own[i];
         Funding {
-            p: self.prior.within(own, m),
-            interval90: self.prior.interval90(own, m),
+            p: rates.prior.within(own, m),
+            interval90: rates.prior.interval90(own, m),
             rung: Rung::BetaBinomial,
-            why: format!("{why}; prior {prior}"),
-            horizon: if self.trials_are_asks {
+            why: format!("{why}; rate of {what}, prior {prior}"),
+            horizon: if asks {
                 "1 ask".into()
             } else {
                 self.params.period.horizon(m)
             },
-            trained_on: all.trials,
+            trained_on: rates.all.trials,
             alive: None,
             expected_gifts: None,
-            base_rate: all.rate(),
+            base_rate: rates.all.rate(),
             own,
         }
-    }
-
-    /// The prior of rung 0.
-    pub(super) fn prior(&self) -> Prior {
-        self.prior
     }
 }
 

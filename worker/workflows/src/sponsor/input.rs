@@ -192,7 +192,7 @@ pub(super) struct Interaction {
     #[serde(default)]
     #[schemars(length(max = 256))]
     pub(super) person_id: Option<String>,
-    /// When (RFC 3339).
+    /// When (RFC 3339); without a zone in UTC, a date alone is its first moment.
     #[schemars(length(min = 10, max = 64))]
     pub(super) ts: String,
     /// How.
@@ -300,10 +300,11 @@ pub(super) struct Params {
     pub(super) horizon_periods: u32,
     /// Length of a period of the calendar.
     pub(super) period: Period,
-    /// Weights of the components of relationship strength that differ from the policy's.
+    /// Weights of the components of relationship strength that differ from the policy's, by name (`intensity`) or by
+    /// letter (I R L C D E J M).
     #[schemars(extend("additionalProperties" = {"type": "number", "minimum": 0.0, "maximum": 1_000.0}))]
     pub(super) weights: BTreeMap<String, f64>,
-    /// Our own people in `ties`.
+    /// Our own people in `ties`; without any, the id `us` if the ties know it.
     #[schemars(inner(length(min = 1, max = 256)))]
     pub(super) us: Vec<String>,
 }

@@ -8,15 +8,21 @@ use super::funding::{FEATURES, Scored};
 use super::input::Period;
 use super::model::bgbb::History;
 use super::model::bgnbd::{self, Customer};
+use super::model::shrinkage::Prior;
 use crate::document::Document;
 use crate::number::{correlation, float, maybe, ranks};
 use crate::relationship::SWITCHED_OFF;
+use crate::{Error, Run};
 
 /// Fewer sponsors with a repeated gift are no sample to compare two models on.
 const FEWEST_COMPARED: usize = 10;
 
 /// `model`: the figures of BG/BB at the top, the others by name.
-pub(super) fn describe(analysis: &Analysis<'_>, doc: &mut Document) -> Value {
+pub(super) fn describe(
+    analysis: &Analysis<'_>,
+    doc: &mut Document,
+    run: &Run<'_>,
+) -> Result<Value, Error> {
     let ladder = &analysis.ladder;
     let mut out = Map::new();
     let fit = ladder.bgbb.as_ref();
@@ -53,15 +59,14 @@ pub(super) fn describe(analysis: &Analysis<'_>, doc: &mut Document) -> Value {
         doc.because("/model/auc", why.as_str());
         doc.because("/model/asks", why.as_str());
     }
-    let prior = ladder.prior();
     out.insert(
         "prior".into(),
-        json!({"a": float(prior.a), "b": float(prior.b),
-            "method": if prior.learned { "moments over types of sponsors" } else { "Jeffreys" }}),
+        json!({"asks": prior(ladder.asked.prior), "periods": prior(ladder.gave.prior)}),
     );
     out.insert("gamma_gamma".into(), gamma_gamma(analysis, doc));
-    out.insert("second_opinion".into(), second_opinion(analysis, doc));
-    Value::Object(out)
+    let opinion = second_opinion(analysis, doc, run)?;
+    out.insert("second_opinion".into(), opinion);
+    Ok(Value::Object(out))
 }
 
 /// What could not be judged on the later asks.
@@ -77,6 +82,12 @@ fn unjudged(scored: &Scored, doc: &mut Document) {
             doc.because(pointer, "the later asks have no finite calibration line");
         }
     }
+}
+
+/// What rung 0 believes of one kind of trials beforehand.
+fn prior(prior: Prior) -> Value {
+    json!({"a": float(prior.a), "b": float(prior.b),
+        "method": if prior.learned { "moments over types of sponsors" } else { "Jeffreys" }})
 }
 
 fn asks(scored: &Scored) -> Value {
@@ -115,11 +126,15 @@ fn gamma_gamma(analysis: &Analysis<'_>, doc: &mut Document) -> Value {
 }
 
 /// How BG/NBD, which sees days instead of periods, orders the sponsors by their chance of still being active.
-fn second_opinion(analysis: &Analysis<'_>, doc: &mut Document) -> Value {
+fn second_opinion(
+    analysis: &Analysis<'_>,
+    doc: &mut Document,
+    run: &Run<'_>,
+) -> Result<Value, Error> {
     let opinion = match (&analysis.ladder.bgbb, analysis.drawn) {
         (None, _) => Err("there is no BG/BB to compare with"),
         (Some(_), false) => Err(SWITCHED_OFF),
-        (Some((fit, _)), true) => compared(analysis, |h| fit.parameters.alive(h)),
+        (Some((fit, _)), true) => compared(analysis, |h| fit.parameters.alive(h), run)?,
     };
     if opinion
         .as_ref()
@@ -130,16 +145,17 @@ fn second_opinion(analysis: &Analysis<'_>, doc: &mut Document) -> Value {
             format!("fewer than {FEWEST_COMPARED} sponsors gave on a second day, or their chances do not vary"),
         );
     }
-    opinion.unwrap_or_else(|why| {
+    Ok(opinion.unwrap_or_else(|why| {
         doc.because("/model/second_opinion", why);
         Value::Null
-    })
+    }))
 }
 
 fn compared(
     analysis: &Analysis<'_>,
     alive: impl Fn(History) -> f64,
-) -> Result<Value, &'static str> {
+    run: &Run<'_>,
+) -> Result<Result<Value, &'static str>, Error> {
     let period = analysis.input.params.period;
     let as_of = analysis.input.as_of.0;
     let donors: Vec<(History, Customer)> = analysis
@@ -155,8 +171,8 @@ fn compared(
         })
         .collect();
     let customers: Vec<Customer> = donors.iter().map(|d| d.1).collect();
-    let Some(fitted) = bgnbd::fit(&customers) else {
-        return Err("BG/NBD did not converge inside its bounds");
+    let Some(fitted) = bgnbd::fit(&customers, run)? else {
+        return Ok(Err("BG/NBD did not converge inside its bounds"));
     };
     // BG/NBD lets nobody leave before a second gift.
     let again: Vec<_> = donors.iter().filter(|(_, c)| c.x > 0).collect();
@@ -166,13 +182,13 @@ fn compared(
     let agreement = (again.len() >= FEWEST_COMPARED)
         .then(|| correlation(&column(&|d| alive(d.0)), &column(&|d| fitted.alive(d.1))))
         .flatten();
-    Ok(json!({
+    Ok(Ok(json!({
         "method": "BG/NBD on days with gifts; Spearman's rank correlation of both chances of being active",
         "params": {"r": float(fitted.r), "alpha": float(fitted.alpha), "a": float(fitted.a), "b": float(fitted.b)},
         "n_train": customers.len(),
         "n": again.len(),
         "rank_correlation": maybe(agreement),
-    }))
+    })))
 }
 
 /// Days with gifts after the first, in periods of mean length.

@@ -16,12 +16,17 @@ use crate::document::Document;
 use crate::money;
 use crate::number::{float, maybe};
 use crate::relationship::SWITCHED_OFF;
+use crate::{Error, Run};
 
 /// Version of the rules behind the numbers of this page.
 const METHOD_VERSION: u32 = 1;
 
 /// Fills the whole result.
-pub(super) fn fill(analysis: &Analysis<'_>, doc: &mut Document) {
+pub(super) fn fill(
+    analysis: &Analysis<'_>,
+    doc: &mut Document,
+    run: &Run<'_>,
+) -> Result<(), Error> {
     let input = analysis.input;
     let sponsors: Vec<Value> = analysis
         .sponsors()
@@ -33,7 +38,7 @@ pub(super) fn fill(analysis: &Analysis<'_>, doc: &mut Document) {
     doc.set("currency", input.currency.as_str());
     doc.set("params", json!(input.params));
     doc.set("seed", input.seed);
-    let model = models::describe(analysis, doc);
+    let model = models::describe(analysis, doc, run)?;
     doc.set("model", model);
     doc.set("data_gaps", gaps::listed(analysis));
     doc.set("cannot_tell", gaps::cannot_tell(analysis));
@@ -41,6 +46,7 @@ pub(super) fn fill(analysis: &Analysis<'_>, doc: &mut Document) {
     doc.set("rules", rules());
     doc.set("conventions", conventions());
     doc.set("limits", limits::listed());
+    Ok(())
 }
 
 fn sponsor(record: &Record<'_>, finding: &Finding, analysis: &Analysis<'_>) -> Value {
@@ -80,9 +86,9 @@ fn rfm(rfm: &Rfm) -> Value {
 fn relationship(finding: &Finding, analysis: &Analysis<'_>) -> Value {
     let mut out = finding.now.describe();
     let input = analysis.input;
-    if !input.ties.is_empty() && input.params.us.is_empty() {
+    if !input.ties.is_empty() && super::bonds::ours(input).is_empty() {
         out["components"]["structural"]["reason"] =
-            "params.us is empty: nobody in the ties is known to be one of us".into();
+            "params.us is empty and no tie has the id us: nobody in the ties is known to be one of us".into();
     }
     let before = finding
         .then

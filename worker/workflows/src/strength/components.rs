@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::{Channel, Direction, Interaction, Known};
+use super::{Direction, Interaction, Known};
 use crate::number::float;
 
 /// Interactions' weight at which intensity is one half. Fixed: one sponsor's data must not move another's score.
@@ -22,6 +22,9 @@ const ACTIVE_MONTHS: i32 = 12;
 const DURATION_MONTHS: f64 = 24.0;
 /// Mean length of a month of the Gregorian calendar.
 const DAYS_PER_MONTH: f64 = 30.436_875;
+
+/// Why all that rests on interactions is unknown without one.
+const NO_INTERACTION: &str = "no interaction";
 
 /// One component.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,6 +130,9 @@ fn days(from: Timestamp, to: Timestamp) -> f64 {
 }
 
 fn intensity(past: &[Weighed<'_>]) -> Component {
+    if past.is_empty() {
+        return Component::Unknown(NO_INTERACTION);
+    }
     let sum: f64 = past.iter().map(|w| w.weight).sum();
     Component::ratio(
         sum,
@@ -150,7 +156,7 @@ fn reciprocity(past: &[Weighed<'_>]) -> Component {
     }
     let both = incoming + outgoing;
     if past.is_empty() {
-        return Component::Unknown("no interaction");
+        return Component::Unknown(NO_INTERACTION);
     }
     if both <= 0.0 {
         return Component::Unknown("every interaction is so old that its weight vanishes");
@@ -164,7 +170,8 @@ fn reciprocity(past: &[Weighed<'_>]) -> Component {
     )
 }
 
-/// Answers to our mails. Other channels carry no message whose answer could be told from another conversation.
+/// Answers to our messages: all that went from us to them alone. A conversation of both sides is mutual, and its own
+/// answer.
 fn responsiveness(past: &[Weighed<'_>], as_of: Timestamp) -> Component {
     let mut answers: HashMap<&str, Timestamp> = HashMap::new();
     for w in past.iter().filter(|w| w.it.direction != Direction::Out) {
@@ -174,9 +181,7 @@ fn responsiveness(past: &[Weighed<'_>], as_of: Timestamp) -> Component {
         }
     }
     let (mut sum, mut n, mut censored) = (0.0, 0_usize, 0);
-    let ours = past
-        .iter()
-        .filter(|w| w.it.direction == Direction::Out && w.it.channel == Channel::Email);
+    let ours = past.iter().filter(|w| w.it.direction == Direction::Out);
     for message in ours {
         match answers.get(message.it.id) {
             Some(&answer) if days(message.it.at, answer) <= ANSWER_DAYS => {
@@ -194,9 +199,9 @@ fn responsiveness(past: &[Weighed<'_>], as_of: Timestamp) -> Component {
     }
     if n == 0 {
         return Component::Unknown(if censored > 0 {
-            "our mails are younger than 14 days and unanswered so far"
+            "our messages are younger than 14 days and unanswered so far"
         } else {
-            "no mail of ours to them"
+            "no message of ours to them"
         });
     }
     Component::Known(Evidence {
@@ -205,11 +210,14 @@ fn responsiveness(past: &[Weighed<'_>], as_of: Timestamp) -> Component {
         den: n as f64,
         n: n as u64,
         censored,
-        method: "mean over our mails of 2^(-hours to the answer / 24), 0 after 14 days without one",
+        method: "mean over our messages of 2^(-hours to the answer / 24), 0 after 14 days without one",
     })
 }
 
 fn consistency(past: &[Weighed<'_>], as_of: Timestamp) -> Component {
+    if past.is_empty() {
+        return Component::Unknown(NO_INTERACTION);
+    }
     let here = month(as_of);
     let active: BTreeSet<i32> = past
         .iter()
@@ -233,7 +241,7 @@ fn month(at: Timestamp) -> i32 {
 
 fn duration(past: &[Weighed<'_>], as_of: Timestamp) -> Component {
     let Some(first) = past.first() else {
-        return Component::Unknown("no interaction");
+        return Component::Unknown(NO_INTERACTION);
     };
     let months = days(first.it.at, as_of) / DAYS_PER_MONTH;
     let value = 1.0 - (-months / DURATION_MONTHS).exp();

@@ -126,16 +126,35 @@ fn what_is_not_known_is_null_with_a_reason_and_leaves_the_mean() {
     close(s.score, 100.0 * (0.25 * 0.25 + 0.15 / 12.0) / 0.65);
     assert!((s.coverage - 0.65).abs() < 1e-12);
     let none = of(&[]);
-    close(none.score, 0.0);
-    assert_eq!(
-        [value(&none, "reciprocity"), value(&none, "duration")],
-        [None, None]
-    );
+    // Without any interaction nothing is known: no relationship is not a weak one.
+    assert_eq!(none.score, None);
+    for (name, component) in super::COMPONENTS.iter().zip(&none.components) {
+        assert_eq!(component.value(), None, "{name}");
+    }
+    assert!(none.coverage.abs() < 1e-12);
     let only_tone = Policy {
         weights: [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0],
         ..Policy::default()
     };
     assert_eq!(strength(&known(&[]), &only_tone).score, None);
+}
+
+#[test]
+fn a_message_of_ours_counts_whatever_its_channel() {
+    let report = Interaction {
+        channel: Channel::Report,
+        ..mail("report", 40 * 24, Direction::Out, None)
+    };
+    let unanswered = of(&[report, mail("in", 20 * 24, Direction::In, None)]);
+    close(value(&unanswered, "responsiveness"), 0.0);
+    let answered = of(&[report, mail("in", 39 * 24, Direction::In, Some("report"))]);
+    close(value(&answered, "responsiveness"), 0.5);
+    // A conversation of both sides waits for no answer.
+    let met = Interaction {
+        channel: Channel::Meeting,
+        ..mail("met", 40 * 24, Direction::Mutual, None)
+    };
+    assert_eq!(value(&of(&[met]), "responsiveness"), None);
 }
 
 #[test]
@@ -246,7 +265,8 @@ proptest! {
     fn order_changes_nothing_and_all_stays_in_range(raw in prop::collection::vec(interaction(), 0..20), by in 0_usize..20) {
         let mut interactions = build(&raw);
         let s = of(&interactions);
-        prop_assert!((0.0..=100.0).contains(&s.score.unwrap()));
+        prop_assert_eq!(s.score.is_none(), interactions.is_empty());
+        prop_assert!(s.score.is_none_or(|score| (0.0..=100.0).contains(&score)));
         for component in s.components.iter().filter_map(Component::value) {
             prop_assert!((0.0..=1.0).contains(&component));
         }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes calendar.json: milestones and working-day counts of 200 random deadlines, by numpy and Python's holidays.
+"""Writes calendar.json: milestones and working-day counts of 350 random deadlines, by numpy and Python's holidays.
 
 Run: python3 -m venv V && V/bin/pip install numpy==2.4.6 holidays==0.109 && V/bin/python make_calendar.py
 Each case: region, as_of, deadline, own holidays, and what numpy's busday functions say with the published holidays.
@@ -13,14 +13,16 @@ import holidays
 import numpy as np
 
 OFFSETS = [90, 60, 30, 14, 7, 1]
-REGIONS = ["US", "GB-ENG", "GB-SCT", "GB-NIR", "IE", "CA-ON", "DE-BY", "FR", "NL", "AU-NSW", "US-TX"]
+REGIONS = ["US", "GB-ENG", "GB-SCT", "GB-NIR", "IE", "CA-ON", "DE-BY", "FR", "NL", "AU-NSW", "US-TX",
+           "ES", "ES-MD", "IT", "JP", "IN-KA", "CH-ZH", "AT", "BE", "PT", "SE", "NO", "DK", "FI", "PL", "CZ", "BR", "BR-SP", "MX",
+           "NZ-AUK", "ZA", "KE", "NG", "SG", "KR"]
 
 
 def main():
     assert (np.__version__, holidays.__version__) == ("2.4.6", "0.109")
     rng = random.Random(20261123)
     cases = []
-    for i in range(200):
+    for i in range(350):
         region = REGIONS[i % len(REGIONS)]
         country, _, subdivision = region.partition("-")
         deadline = datetime.date(2021, 6, 1) + datetime.timedelta(days=rng.randrange(19 * 365))

@@ -63,7 +63,6 @@ fn rules_between_fields_are_reported_together() {
     input["opportunity"]["postDate"] = json!("2027-05-01");
     input["calendar"] = json!({"country": "ZZ", "weekend": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
         "blackouts": [{"from": "2027-01-02", "to": "2027-01-01"}]});
-    input["milestone_offsets_days"] = json!([30, 30]);
     input["tasks"][2]["actual_start"] = json!("2026-12-01");
     input["risks"] = json!([{"id": "r", "probability": 0.1, "delay": points(2.0, 1.0, 3.0), "affects": ["nobody"]}]);
     assert_eq!(
@@ -72,7 +71,6 @@ fn rules_between_fields_are_reported_together() {
             "/calendar/blackouts/0/to",
             "/calendar/country",
             "/calendar/weekend",
-            "/milestone_offsets_days/1",
             "/opportunity/closeDate/tz",
             "/opportunity/postDate",
             "/risks/0/affects/0",
@@ -80,10 +78,57 @@ fn rules_between_fields_are_reported_together() {
             "/tasks/0/depends_on/0",
             "/tasks/0/duration",
             "/tasks/1/id",
-            "/tasks/2/actual_start",
-            "/tasks/2/depends_on/1"
+            "/tasks/2/actual_start"
         ]
     );
+}
+
+#[test]
+fn what_is_named_twice_counts_once() {
+    let d = points(1.0, 2.0, 3.0);
+    let mut once = plan(&[task("a", &d, &[]), task("b", &d, &["a"])]);
+    once["milestone_offsets_days"] = json!([30, 7]);
+    once["risks"] = json!([{"id": "r", "probability": 0.5, "delay": d, "affects": ["b"]}]);
+    let mut twice = once.clone();
+    twice["milestone_offsets_days"] = json!([30, 7, 30]);
+    twice["tasks"][1]["depends_on"] = json!(["a", "a"]);
+    twice["risks"][0]["affects"] = json!(["b", "b"]);
+    assert_eq!(run(&twice), run(&once));
+}
+
+#[test]
+fn more_than_one_full_time_owner_shortens_nothing() {
+    let mut input = plan(&[task("a", &points(1.0, 2.0, 3.0), &[])]);
+    input["tasks"][0]["owner"] = json!("team");
+    let alone = run(&input);
+    input["capacity"] = json!({"team": 3});
+    assert_eq!(run(&input)["completion"], alone["completion"]);
+}
+
+#[test]
+fn further_fields_of_the_calls_protocol_are_passed_over() {
+    let mut input = crate::sample_grant();
+    let plain = run(&input);
+    input["opportunity"]["title"] = json!("Bridges");
+    input["opportunity"]["otherDates"] = json!({"webinar": {"date": "2027-01-12"}});
+    input["opportunity"]["closeDate"]["name"] = json!("Close");
+    assert_eq!(run(&input), plain);
+    input["opportunity"]
+        .as_object_mut()
+        .unwrap()
+        .remove("closeDate");
+    assert_eq!(pointers(&input), ["/opportunity"]);
+}
+
+#[test]
+fn many_affected_tasks_are_refused_before_they_are_looked_up() {
+    let mut input = plan(&[task("a", &points(1.0, 2.0, 3.0), &[])]);
+    input["risks"] = json!([{"id": "r", "probability": 0.1, "delay": points(1.0, 2.0, 3.0),
+        "affects": vec!["nobody"; 50_001]}]);
+    assert!(matches!(
+        try_run(&input),
+        Err(Error::LimitExceeded { cap: 50_000, .. })
+    ));
 }
 
 #[test]
@@ -119,6 +164,31 @@ fn empty_lists_and_nulls_are_fine() {
         output["completion"]["p_on_time"].is_null()
             && output["null_reasons"]["/completion/p_on_time"].is_string()
     );
+    // Every null has its reason.
+    for field in [
+        "p_on_time",
+        "ci95",
+        "on_time",
+        "duration",
+        "p10_date",
+        "p50_date",
+        "p80_date",
+        "p95_date",
+    ] {
+        assert!(output["completion"][field].is_null());
+        assert!(
+            output["null_reasons"][format!("/completion/{field}")].is_string(),
+            "{field}"
+        );
+    }
+    for pointer in [
+        "/latest_safe_start",
+        "/latest_safe_start_detail",
+        "/milestones/0/ci95/1",
+    ] {
+        assert!(output.pointer(pointer).unwrap().is_null());
+        assert!(output["null_reasons"][pointer].is_string(), "{pointer}");
+    }
     assert_eq!(
         (&output["schedule"], &output["infeasible"]),
         (&json!([]), &json!(false))

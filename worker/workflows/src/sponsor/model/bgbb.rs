@@ -7,6 +7,7 @@
 use super::logistic::Factor;
 use super::simplex::{Minimum, minimise};
 use super::special::{ln_beta, ln_sum_exp, logistic};
+use crate::{Error, Run};
 
 /// Bound of |ln parameter| in the fit: a parameter of e^6 = 403 is already a point mass for any data we see.
 pub(crate) const BOUND: f64 = 6.0;
@@ -150,12 +151,13 @@ impl Parameters {
 }
 
 /// Fits the model to histories with their numbers. `None` without any opportunity at all.
-pub(crate) fn fit(histories: &[(History, f64)]) -> Option<Fit> {
+pub(crate) fn fit(histories: &[(History, f64)], run: &Run<'_>) -> Result<Option<Fit>, Error> {
     if histories.iter().all(|(h, _)| h.n == 0) {
-        return None;
+        return Ok(None);
     }
     let cost = |logs: &[f64; 4]| -total(&Parameters::from_logs(logs), histories);
-    Some(told(&minimise(&STARTS, BOUND, cost), histories))
+    let best = minimise(&STARTS, BOUND, run, cost)?;
+    Ok(Some(told(&best, histories)))
 }
 
 fn told(best: &Minimum<4>, histories: &[(History, f64)]) -> Fit {

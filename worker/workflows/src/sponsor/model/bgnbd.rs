@@ -3,6 +3,7 @@
 //! P. S. Fader, B. G. S. Hardie, K. L. Lee, Marketing Science 24(2), 2005. Purchases are Poisson with rates
 //! Gamma(r, alpha) across customers; after each purchase a customer leaves with probability Beta(a, b).
 
+use crate::{Error, Run};
 use statrs::function::gamma::ln_gamma;
 
 use super::bgbb::BOUND;
@@ -59,14 +60,14 @@ impl Parameters {
 }
 
 /// Fits the model; `None` if it does not converge inside the bounds.
-pub(crate) fn fit(customers: &[Customer]) -> Option<Parameters> {
+pub(crate) fn fit(customers: &[Customer], run: &Run<'_>) -> Result<Option<Parameters>, Error> {
     if customers.iter().all(|c| c.x == 0) {
-        return None;
+        return Ok(None);
     }
     // In units of the mean time observed, so that the bounds mean the same for weeks and years.
     let unit = customers.iter().map(|c| c.t).sum::<f64>() / customers.len() as f64;
     if unit <= 0.0 {
-        return None;
+        return Ok(None);
     }
     let scaled: Vec<_> = customers
         .iter()
@@ -80,18 +81,18 @@ pub(crate) fn fit(customers: &[Customer]) -> Option<Parameters> {
         let [r, alpha, a, b] = logs.map(f64::exp);
         Parameters { r, alpha, a, b }
     };
-    let best = minimise(&[[0.0; 4]], BOUND, |logs| {
+    let best = minimise(&[[0.0; 4]], BOUND, run, |logs| {
         -scaled
             .iter()
             .map(|c| from(logs).ln_likelihood(*c))
             .sum::<f64>()
-    });
+    })?;
     let inside = best.at.iter().all(|log| log.abs() < BOUND - 1e-3);
-    (best.converged && inside).then(|| {
+    Ok((best.converged && inside).then(|| {
         let found = from(&best.at);
         Parameters {
             alpha: found.alpha * unit,
             ..found
         }
-    })
+    }))
 }

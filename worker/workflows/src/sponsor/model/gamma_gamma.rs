@@ -3,6 +3,7 @@
 //! P. S. Fader, B. G. S. Hardie, "The Gamma-Gamma Model of Monetary Value" (2013). Gifts of one donor are
 //! Gamma(p, nu), and nu ~ Gamma(q, v) across donors. Invariant: amounts are positive and in one currency.
 
+use crate::{Error, Run};
 use statrs::function::gamma::ln_gamma;
 
 use super::bgbb::BOUND;
@@ -49,13 +50,15 @@ impl Parameters {
 }
 
 /// Fits the model to at least two donors whose mean gifts differ; `None` otherwise.
-pub(crate) fn fit(givings: &[Giving]) -> Option<Fit> {
-    let first = givings.first()?;
+pub(crate) fn fit(givings: &[Giving], run: &Run<'_>) -> Result<Option<Fit>, Error> {
+    let Some(first) = givings.first() else {
+        return Ok(None);
+    };
     if givings
         .iter()
         .all(|g| (g.mean - first.mean).abs() < 1e-9 * first.mean)
     {
-        return None;
+        return Ok(None);
     }
     // In units of the mean gift, so that the bounds mean the same in any currency.
     let unit = givings.iter().map(|g| g.mean).sum::<f64>() / givings.len() as f64;
@@ -70,14 +73,14 @@ pub(crate) fn fit(givings: &[Giving]) -> Option<Fit> {
         let [p, q, v] = logs.map(f64::exp);
         Parameters { p, q, v }
     };
-    let best = minimise(&[[1.0, 1.0, 0.0]], BOUND, |logs| {
+    let best = minimise(&[[1.0, 1.0, 0.0]], BOUND, run, |logs| {
         -scaled
             .iter()
             .map(|g| from(logs).ln_likelihood(*g))
             .sum::<f64>()
-    });
+    })?;
     let found = from(&best.at);
-    Some(Fit {
+    Ok(Some(Fit {
         parameters: Parameters {
             v: found.v * unit,
             ..found
@@ -85,5 +88,5 @@ pub(crate) fn fit(givings: &[Giving]) -> Option<Fit> {
         ln_likelihood: -best.value - givings.len() as f64 * unit.ln(),
         converged: best.converged,
         at_boundary: best.at.iter().any(|log| log.abs() > BOUND - 1e-3),
-    })
+    }))
 }

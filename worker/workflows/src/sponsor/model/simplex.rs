@@ -3,6 +3,9 @@
 //! J. A. Nelder, R. Mead, The Computer Journal 7 (1965), with the usual coefficients 1, 2, 1/2, 1/2; restarted from
 //! its own answer until a restart no longer helps, which mends the simplex's known habit of collapsing early.
 //! Invariant: every point lies in the box `[-bound, bound]` of each variable; the answer does not depend on time.
+//! `Stop` is asked in every round, for one value of `f` may be a sum over all sponsors.
+
+use crate::{Error, Run};
 
 /// Rounds of one descent: a four-parameter likelihood takes some 300.
 const MAX_ROUNDS: usize = 4_000;
@@ -28,11 +31,16 @@ pub(crate) struct Minimum<const N: usize> {
 
 /// The least value of `f` in the box `[-bound, bound]`: one descent from each start, then restarts from the best. A
 /// value that is not finite counts as infinitely bad.
+///
+/// # Errors
+///
+/// When the run is stopped.
 pub(crate) fn minimise<const N: usize>(
     starts: &[[f64; N]],
     bound: f64,
+    run: &Run<'_>,
     f: impl Fn(&[f64; N]) -> f64,
-) -> Minimum<N> {
+) -> Result<Minimum<N>, Error> {
     let safe = |x: &[f64; N]| {
         let value = f(x);
         if value.is_finite() {
@@ -47,13 +55,13 @@ pub(crate) fn minimise<const N: usize>(
         converged: false,
     };
     for start in starts {
-        let (at, value) = descend(*start, bound, &safe);
+        let (at, value) = descend(*start, bound, run, &safe)?;
         if value < best.value {
             (best.at, best.value) = (at, value);
         }
     }
     for _ in 0..MAX_RESTARTS {
-        let (at, value) = descend(best.at, bound, &safe);
+        let (at, value) = descend(best.at, bound, run, &safe)?;
         let gained = best.value - value;
         if value <= best.value {
             (best.at, best.value) = (at, value);
@@ -64,16 +72,18 @@ pub(crate) fn minimise<const N: usize>(
             break;
         }
     }
-    best
+    Ok(best)
 }
 
 fn descend<const N: usize>(
     start: [f64; N],
     bound: f64,
+    run: &Run<'_>,
     f: &impl Fn(&[f64; N]) -> f64,
-) -> ([f64; N], f64) {
+) -> Result<([f64; N], f64), Error> {
     let mut simplex = first_simplex(start, bound, f);
     for _ in 0..MAX_ROUNDS {
+        run.check()?;
         simplex.sort_by(|a, b| a.1.total_cmp(&b.1));
         if settled(&simplex) {
             break;
@@ -107,7 +117,7 @@ fn descend<const N: usize>(
         }
     }
     simplex.sort_by(|a, b| a.1.total_cmp(&b.1));
-    simplex[0]
+    Ok(simplex[0])
 }
 
 fn first_simplex<const N: usize>(
@@ -150,7 +160,7 @@ mod tests {
     #[test]
     fn finds_the_bottom_of_a_curved_valley() {
         let rosenbrock = |x: &[f64; 2]| (1.0 - x[0]).powi(2) + 100.0 * (x[1] - x[0] * x[0]).powi(2);
-        let found = minimise(&[[-1.2, 1.0]], 6.0, rosenbrock);
+        let found = minimise(&[[-1.2, 1.0]], 6.0, &Run::unattended(), rosenbrock).unwrap();
         assert!(found.converged);
         assert!(
             (found.at[0] - 1.0).abs() < 1e-4 && (found.at[1] - 1.0).abs() < 1e-4,
@@ -160,9 +170,10 @@ mod tests {
 
     #[test]
     fn stays_in_the_box_and_ends_at_its_wall() {
-        let found = minimise(&[[0.0, 0.0, 0.0]], 2.0, |x| {
+        let found = minimise(&[[0.0, 0.0, 0.0]], 2.0, &Run::unattended(), |x| {
             -x[0] + x[1] * x[1] + (x[2] - 1.0).powi(2)
-        });
+        })
+        .unwrap();
         assert!(
             (found.at[0] - 2.0).abs() < 1e-6
                 && found.at[1].abs() < 1e-3
@@ -172,6 +183,24 @@ mod tests {
 
     #[test]
     fn does_not_trust_a_function_that_is_nowhere_finite() {
-        assert!(!minimise(&[[0.0]], 1.0, |_| f64::NAN).converged);
+        let found = minimise(&[[0.0]], 1.0, &Run::unattended(), |_| f64::NAN).unwrap();
+        assert!(!found.converged);
+    }
+
+    #[test]
+    fn stops_within_a_round() {
+        use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+        let (asked, values) = (AtomicU32::new(0), AtomicU32::new(0));
+        let run = Run {
+            stop: &|| asked.fetch_add(1, Relaxed) == 5,
+            ..Run::unattended()
+        };
+        let found = minimise(&[[-1.2, 1.0]], 6.0, &run, |x| {
+            values.fetch_add(1, Relaxed);
+            (1.0 - x[0]).powi(2) + 100.0 * (x[1] - x[0] * x[0]).powi(2)
+        });
+        assert!(matches!(found, Err(Error::Stopped)));
+        // The first simplex, and at most a reflection, a contraction and a shrinkage in each of five rounds.
+        assert!(values.into_inner() <= 3 + 5 * 4);
     }
 }

@@ -4,6 +4,7 @@ use super::bgbb::{self, History};
 use super::logistic::{Case, Model, judge};
 use super::shrinkage::{Prior, Trials};
 use super::{bgnbd, gamma_gamma};
+use crate::Run;
 
 /// Rows of a data set of the Python package `lifetimes`, without the header.
 fn rows(csv: &str) -> impl Iterator<Item = Vec<f64>> + '_ {
@@ -48,7 +49,7 @@ fn close(value: f64, expected: f64, tolerance: f64) {
 
 #[test]
 fn bgbb_finds_the_published_maximum() {
-    let fit = bgbb::fit(&donors()).unwrap();
+    let fit = bgbb::fit(&donors(), &Run::unattended()).unwrap().unwrap();
     let p = fit.parameters;
     for (value, expected) in [
         (p.alpha, 1.203_526),
@@ -140,7 +141,10 @@ fn bgbb_sums_the_same_likelihood_by_tables() {
 
 #[test]
 fn bgbb_chances_grow_with_the_horizon_and_stay_below_one() {
-    let p = bgbb::fit(&donors()).unwrap().parameters;
+    let p = bgbb::fit(&donors(), &Run::unattended())
+        .unwrap()
+        .unwrap()
+        .parameters;
     for (h, _) in donors() {
         let chances: Vec<_> = (1..=30).map(|m| p.gives_within(h, m)).collect();
         assert!(chances.windows(2).all(|w| w[0] <= w[1] + 1e-15));
@@ -157,8 +161,17 @@ fn bgbb_says_when_the_data_cannot_tell_a_parameter() {
         (History { x: 5, t_x: 5, n: 5 }, 40.0),
         (History { x: 3, t_x: 3, n: 3 }, 10.0),
     ];
-    assert!(bgbb::fit(&always).unwrap().at_boundary);
-    assert!(bgbb::fit(&[(History { x: 0, t_x: 0, n: 0 }, 4.0)]).is_none());
+    assert!(
+        bgbb::fit(&always, &Run::unattended())
+            .unwrap()
+            .unwrap()
+            .at_boundary
+    );
+    assert!(
+        bgbb::fit(&[(History { x: 0, t_x: 0, n: 0 }, 4.0)], &Run::unattended())
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[test]
@@ -182,7 +195,7 @@ fn bgnbd_has_the_published_likelihood() {
         -9_582.426_831,
         1e-3,
     );
-    let fitted = bgnbd::fit(&customers).unwrap();
+    let fitted = bgnbd::fit(&customers, &Run::unattended()).unwrap().unwrap();
     close(fitted.r, 0.243, 2e-3);
     close(fitted.alpha, 4.414, 2e-2);
     close(fitted.a, 0.793, 1e-2);
@@ -218,7 +231,9 @@ fn gamma_gamma_has_the_published_likelihood() {
         -4_055.924_713,
         1e-3,
     );
-    let fit = gamma_gamma::fit(&givings).unwrap();
+    let fit = gamma_gamma::fit(&givings, &Run::unattended())
+        .unwrap()
+        .unwrap();
     assert!(fit.converged && !fit.at_boundary && fit.ln_likelihood >= -4_055.924_72);
     close(fit.parameters.p, 6.25, 0.02);
     close(fit.parameters.q, 3.74, 0.02);
@@ -366,7 +381,7 @@ fn bgbb_intervals_hold_the_truth_they_came_from() {
             *counts.entry(h).or_insert(0.0) += 1.0;
         }
         let histories: Vec<_> = counts.into_iter().collect();
-        let fit = bgbb::fit(&histories).unwrap();
+        let fit = bgbb::fit(&histories, &Run::unattended()).unwrap().unwrap();
         for h in [
             History { x: 3, t_x: 6, n: 6 },
             History { x: 1, t_x: 2, n: 6 },

@@ -158,6 +158,33 @@ fn few_sponsors_are_answered_by_shrunk_rates() {
     assert_eq!((&funding["num"], &funding["den"]), (&json!(1), &json!(1)));
 }
 
+#[test]
+fn an_ask_of_one_sponsor_changes_nothing_for_another() {
+    let mut input = json!({"as_of": "2026-12-31", "currency": "GBP",
+        "sponsors": [{"id": "giver"}, {"id": "asked"}, {"id": "stranger"}],
+        "gifts": (2016..=2026).map(|y| json!({"id": format!("g{y}"), "sponsor_id": "giver",
+            "date": format!("{y}-05-01"), "amount": 10})).collect::<Vec<_>>()});
+    let before = run(&input);
+    close(&sponsor(&before, "giver")["funding"]["p"], 10.5 / 11.0);
+    input["asks"] =
+        json!([{"id": "a", "sponsor_id": "asked", "date": "2026-01-01", "outcome": "declined"}]);
+    let after = run(&input);
+    for field in ["p", "ci90", "num", "den", "horizon", "base_rate", "n_train"] {
+        let of = |out: &Value| sponsor(out, "giver")["funding"][field].clone();
+        assert_eq!(of(&after), of(&before), "{field}");
+    }
+    let funding = |id: &str| sponsor(&after, id)["funding"].clone();
+    assert_eq!(funding("giver")["horizon"], "1 year");
+    // Its own ask is what is known of the asked one; of the stranger nothing is, and an ask is what comes next.
+    close(&funding("asked")["p"], 0.5 / 2.0);
+    assert_eq!(
+        (&funding("asked")["num"], &funding("asked")["den"]),
+        (&json!(0), &json!(1))
+    );
+    assert_eq!(funding("stranger")["horizon"], "1 ask");
+    close(&funding("stranger")["p"], 0.5);
+}
+
 /// Asks whose outcome follows from the size of the ask, but for some; from `turned` on, the other way round.
 fn asked(turned: u32) -> Value {
     let (mut sponsors, mut gifts, mut asks) = (vec![], vec![], vec![]);

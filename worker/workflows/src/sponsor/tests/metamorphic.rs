@@ -43,8 +43,12 @@ fn numbers() -> impl Strategy<Value = Vec<u32>> {
     prop::collection::vec(0..1_000_000_u32, 0..60)
 }
 
-fn intensity(output: &Value, id: &str) -> f64 {
-    number(&sponsor(output, id)["relationship"]["components"]["intensity"]["value"])
+/// `None` without any contact.
+fn intensity(output: &Value, id: &str) -> Option<f64> {
+    let component = &sponsor(output, id)["relationship"]["components"]["intensity"];
+    let value = &component["value"];
+    assert_eq!(value.is_null(), component["n"] == 0, "{component}");
+    value.as_f64()
 }
 
 proptest! {

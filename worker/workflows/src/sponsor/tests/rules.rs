@@ -95,6 +95,61 @@ fn structural_overlap_needs_ties_and_us() {
 }
 
 #[test]
+fn we_are_called_us_where_nothing_else_is_said() {
+    let mut input = base();
+    input["ties"] = json!([{"a": "us", "b": "x"}, {"a": "us", "b": "y"}, {"a": "p1", "b": "x"}]);
+    let unsaid = run(&input);
+    close(
+        &sponsor(&unsaid, "s1")["relationship"]["components"]["structural"]["value"],
+        0.5,
+    );
+    input["params"] = json!({"us": ["us"]});
+    assert_eq!(run(&input)["sponsors"], unsaid["sponsors"]);
+}
+
+#[test]
+fn without_an_interaction_its_components_are_unknown() {
+    let out = run(&base());
+    let components = &sponsor(&out, "s2")["relationship"]["components"];
+    for name in [
+        "intensity",
+        "reciprocity",
+        "responsiveness",
+        "consistency",
+        "duration",
+        "tone",
+    ] {
+        assert_eq!(components[name]["value"], Value::Null, "{name}");
+        assert!(components[name]["reason"].is_string(), "{name}");
+    }
+}
+
+#[test]
+fn weights_may_be_named_by_the_letters_of_the_formulas() {
+    let mut input = base();
+    input["params"] = json!({"weights": {"intensity": 1, "reciprocity": 2, "responsiveness": 3, "consistency": 4,
+        "duration": 5, "tone": 6, "structural": 7, "giving": 8}});
+    let named = run(&input)["sponsors"].clone();
+    input["params"] =
+        json!({"weights": {"I": 1, "R": 2, "L": 3, "C": 4, "D": 5, "E": 6, "J": 7, "M": 8}});
+    assert_eq!(run(&input)["sponsors"], named);
+    input["params"] = json!({"weights": {"X": 1}});
+    assert_eq!(refused(&input), ["/params/weights"]);
+}
+
+#[test]
+fn a_time_without_a_zone_is_in_utc_and_a_date_its_first_moment() {
+    let with = |ts: &str| {
+        let mut input = base();
+        input["interactions"][1]["ts"] = json!(ts);
+        run(&input)["sponsors"].clone()
+    };
+    assert_eq!(with("2026-10-01T09:00:00"), with("2026-10-01T09:00:00Z"));
+    assert_eq!(with("2026-10-01"), with("2026-10-01T00:00:00Z"));
+    assert_ne!(with("2026-10-01"), with("2026-10-01T09:00:00Z"));
+}
+
+#[test]
 fn influence_of_a_relationship_mapping_is_that_of_the_same_ties() {
     let mut input = base();
     input["ties"] = json!([{"a": "me", "b": "x", "strength": 0.3}, {"a": "p1", "b": "x", "strength": 0.8},
