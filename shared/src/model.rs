@@ -14,13 +14,18 @@ pub mod file;
 pub mod retry;
 pub mod task;
 
+pub mod feature;
+pub mod level;
+
 pub mod plan;
 pub mod reference;
 pub mod waiting;
 
 pub use error::{ErrorCode, TaskError};
+pub use feature::Category;
 pub use file::FileId;
 pub use id::{AttemptToken, Nonce, TaskId, TenantId, TypeName, WorkerId};
+pub use level::{Level, ProfileName};
 pub use priority::{Priority, Route};
 pub use retry::RetryPolicy;
 pub use stamp::Stamp;

@@ -1,0 +1,1 @@
+//! Whether a task may start now.

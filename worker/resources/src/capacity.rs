@@ -1,0 +1,1 @@
+//! How much there really is.

@@ -1,0 +1,1 @@
+//! What a task is likely to need.

@@ -1,0 +1,1 @@
+//! The whole machine: events in, decisions out.

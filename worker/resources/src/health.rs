@@ -1,0 +1,1 @@
+//! One figure for how well it goes.

@@ -1,0 +1,1 @@
+//! What was measured, at three resolutions.

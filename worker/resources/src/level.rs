@@ -1,0 +1,1 @@
+//! How hard pressed the worker is.

@@ -1,0 +1,1 @@
+//! Two samples make a measurement.

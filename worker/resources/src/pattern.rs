@@ -1,0 +1,1 @@
+//! What is usual at this hour of the week.
