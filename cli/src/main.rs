@@ -29,6 +29,10 @@ use clap::Parser;
 
 use arguments::{Command, Program};
 
+/// So that the gate learns what runs in this process need.
+#[global_allocator]
+static ALLOCATOR: worker::account::Counting = worker::account::Counting;
+
 fn main() -> ExitCode {
     // `zerogate zerogate-isolated`, hidden: a child process of a worker, for runs that parse foreign bytes.
     worker::isolation::serve_if_asked();

@@ -56,7 +56,7 @@ struct Ready {
 }
 
 /// Executes one slip under one permit, and returns the permit by dropping it.
-pub(crate) async fn slip(core: &Core, permit: Permit, delivery: Delivery) {
+pub(crate) async fn slip(core: &Core, mut permit: Permit, delivery: Delivery) {
     fault::pass(Point::WorkerFetched).await;
     if core.draining.is_cancelled() {
         // Dropping the delivery gives the slip to another worker.
@@ -71,7 +71,7 @@ pub(crate) async fn slip(core: &Core, permit: Permit, delivery: Delivery) {
     let runs = acknowledge(leased).await;
     fault::pass(Point::WorkerAcked).await;
     if !runs.is_empty() {
-        bundle::run(core, &route.workflow_type, runs).await;
+        permit.note(&bundle::run(core, &route.workflow_type, runs).await);
     }
     drop(permit);
 }

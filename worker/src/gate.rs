@@ -2,7 +2,9 @@
 //!
 //! The gate is asked before a message is taken. It answers with a permit,
 //! which reserves the room until it is dropped, or with the shortage that
-//! stands in the way, as data that operators see.
+//! stands in the way, as data that operators see. With the message in hand the
+//! permit is resized to what its tasks are likely to need, before they are
+//! claimed.
 //!
 //! Invariant: room is reserved by [`Gate::admit`] and returned by dropping the
 //! [`Permit`], and by nothing else. Asking [`Gate::would_admit`] changes
@@ -10,17 +12,24 @@
 //!
 //! Deliberately absent: what is asked of the broker with a permit in hand.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering},
-    },
-};
+mod fixed;
+
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use shared::{model::Route, store::query::Slots};
-use tokio::sync::Notify;
+
+pub use fixed::FixedGate;
+
+/// Which gate a worker goes by.
+#[derive(Clone, Debug, Default)]
+pub enum Choice {
+    /// A fixed number of slots; resources are neither looked at nor judged.
+    #[default]
+    Off,
+    /// A gate of the team's own.
+    Own(Arc<dyn Gate>),
+}
 
 /// The answer of the gate.
 #[derive(Debug)]
@@ -43,29 +52,83 @@ pub struct Shortage {
     pub limit: f64,
 }
 
+/// How large the work of one slip is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// log2 of the longest input in bytes, rounded up.
+    pub bucket: u8,
+}
+
+/// What the runs of one slip cost: what estimates learn from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// How many runs there were.
+    pub runs: u32,
+    /// The highest peak of one run in bytes, where it is known exactly.
+    pub peak_bytes: Option<u64>,
+    /// Processor time of all runs.
+    pub cpu: Duration,
+    /// Time by the clock on the wall of all runs.
+    pub wall: Duration,
+    /// A run ended for want of memory.
+    pub out_of_memory: bool,
+}
+
+impl Spent {
+    /// Adds a run.
+    pub fn add(&mut self, run: &Self) {
+        self.runs += run.runs;
+        self.peak_bytes = self.peak_bytes.max(run.peak_bytes);
+        self.cpu += run.cpu;
+        self.wall += run.wall;
+        self.out_of_memory |= run.out_of_memory;
+    }
+}
+
 /// Room for one slip, returned when this is dropped.
 #[must_use]
 pub struct Permit {
     booking: u64,
     book: Arc<dyn Book>,
+    spent: Option<Spent>,
 }
 
-/// Where a gate takes returned permits.
+/// Where a gate keeps the room of its permits.
 pub trait Book: Send + Sync {
-    /// The permit of this booking was dropped.
-    fn returned(&self, booking: u64);
+    /// Makes the booking as large as work of this size needs, or says what is
+    /// short; the booking then stays as it was.
+    fn resize(&self, booking: u64, size: Size) -> Result<(), Shortage>;
+
+    /// The permit of this booking was dropped; its runs cost so much, if any
+    /// ran to an end.
+    fn returned(&self, booking: u64, spent: Option<Spent>);
 }
 
 impl Permit {
     /// A permit that `book` takes back under this number.
     pub fn new(booking: u64, book: Arc<dyn Book>) -> Self {
-        Self { booking, book }
+        Self {
+            booking,
+            book,
+            spent: None,
+        }
+    }
+
+    /// Makes the room as large as work of this size needs. Refused, the permit
+    /// stays as it was: the work does not fit here now.
+    pub fn resize(&self, size: Size) -> Result<(), Shortage> {
+        self.book.resize(self.booking, size)
+    }
+
+    /// Notes what a run under this permit cost.
+    pub fn note(&mut self, run: &Spent) {
+        self.spent.get_or_insert_default().add(run);
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.book.returned(self.booking);
+        self.book.returned(self.booking, self.spent);
     }
 }
 
@@ -100,159 +163,4 @@ pub trait Gate: Send + Sync + fmt::Debug + 'static {
     /// Waits until [`version`](Self::version) differs from `seen`, and returns
     /// it.
     async fn version_after(&self, seen: u64) -> u64;
-}
-
-/// A gate with a fixed number of slots and no look at resources.
-#[derive(Debug)]
-pub struct FixedGate {
-    state: Arc<Fixed>,
-}
-
-#[derive(Debug)]
-struct Fixed {
-    cap: u32,
-    used: AtomicU32,
-    edges: Edges,
-}
-
-impl FixedGate {
-    /// A gate with this many slots, at least one.
-    #[must_use]
-    pub fn new(slots: u32) -> Self {
-        Self {
-            state: Arc::new(Fixed {
-                cap: slots.max(1),
-                used: AtomicU32::new(0),
-                edges: Edges::default(),
-            }),
-        }
-    }
-}
-
-#[async_trait]
-impl Gate for FixedGate {
-    fn admit(&self, _route: &Route) -> Admission {
-        let state = &self.state;
-        let taken = state
-            .used
-            .try_update(Ordering::AcqRel, Ordering::Acquire, |used| {
-                (used < state.cap).then_some(used + 1)
-            });
-        match taken {
-            Ok(before) => {
-                if before + 1 == state.cap {
-                    state.edges.pass();
-                }
-                Admission::Granted(Permit::new(0, Arc::clone(state) as Arc<dyn Book>))
-            }
-            Err(used) => Admission::Blocked(Shortage {
-                resource: "slots",
-                value: f64::from(used) + 1.0,
-                limit: f64::from(state.cap),
-            }),
-        }
-    }
-
-    fn would_admit(&self, _route: &Route) -> bool {
-        self.state.used.load(Ordering::Acquire) < self.state.cap
-    }
-
-    fn most(&self) -> u32 {
-        self.state.cap
-    }
-
-    fn slots(&self) -> Slots {
-        Slots {
-            used: self.state.used.load(Ordering::Acquire),
-            limit: self.state.cap,
-            cap: self.state.cap,
-        }
-    }
-
-    fn version(&self) -> u64 {
-        self.state.edges.count()
-    }
-
-    async fn version_after(&self, seen: u64) -> u64 {
-        self.state.edges.after(seen).await
-    }
-}
-
-impl Book for Fixed {
-    fn returned(&self, _booking: u64) {
-        if self.used.fetch_sub(1, Ordering::AcqRel) == self.cap {
-            self.edges.pass();
-        }
-    }
-}
-
-/// Counts changes and wakes those who wait for one.
-#[derive(Debug, Default)]
-pub(crate) struct Edges {
-    count: AtomicU64,
-    passed: Notify,
-}
-
-impl Edges {
-    /// Something changed.
-    pub(crate) fn pass(&self) {
-        self.count.fetch_add(1, Ordering::AcqRel);
-        self.passed.notify_waiters();
-    }
-
-    /// How many changes there were.
-    pub(crate) fn count(&self) -> u64 {
-        self.count.load(Ordering::Acquire)
-    }
-
-    /// Waits until there were others than `seen`.
-    pub(crate) async fn after(&self, seen: u64) -> u64 {
-        loop {
-            // Registered before the look, so that no change falls between.
-            let passed = self.passed.notified();
-            match self.count() {
-                count if count != seen => return count,
-                _ => passed.await,
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use shared::model::Priority;
-
-    fn route() -> Route {
-        Route::new("diagnostic.noop".parse().unwrap(), Priority::Low)
-    }
-
-    #[test]
-    fn permits_are_bounded_and_come_back_by_dropping() {
-        let gate = FixedGate::new(2);
-        let Admission::Granted(first) = gate.admit(&route()) else {
-            panic!("the gate is empty")
-        };
-        let Admission::Granted(_second) = gate.admit(&route()) else {
-            panic!("one slot is free")
-        };
-        let Admission::Blocked(shortage) = gate.admit(&route()) else {
-            panic!("the gate is full")
-        };
-        assert_eq!((shortage.resource, shortage.limit), ("slots", 2.0));
-        assert!(!gate.would_admit(&route()));
-        drop(first);
-        assert!(gate.would_admit(&route()));
-        assert_eq!(gate.slots().used, 1);
-    }
-
-    #[tokio::test]
-    async fn the_version_moves_when_the_gate_fills_and_opens() {
-        let gate = FixedGate::new(1);
-        let empty = gate.version();
-        let permit = gate.admit(&route());
-        let full = gate.version_after(empty).await;
-        drop(permit);
-        assert_ne!(gate.version_after(full).await, full);
-    }
 }

@@ -47,7 +47,10 @@ mod ledger;
 
 mod files;
 
+pub mod account;
+
 mod conditions;
+mod edges;
 mod figures;
 mod heartbeat;
 mod vitals;

@@ -5,7 +5,7 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use crate::isolation;
+use crate::{gate, isolation};
 
 /// The settings of a worker.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Options {
     pub version: String,
     /// Tasks at once. 10 by default, the mission's figure for an instance.
     pub concurrency: u32,
+    /// Which gate decides what may start.
+    pub gate: gate::Choice,
     /// How long a lease holds without renewal. 20 s: four renewals may fail
     /// before the task is given to another.
     pub lease: Duration,
@@ -70,6 +72,7 @@ impl Default for Options {
             host: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             concurrency: 10,
+            gate: gate::Choice::default(),
             lease: Duration::from_secs(20),
             renew: Duration::from_secs(5),
             heartbeat: Duration::from_secs(2),

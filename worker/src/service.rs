@@ -36,7 +36,7 @@ use crate::{
     fetch::{self, Board},
     figures::Figures,
     files::Depot,
-    gate::{FixedGate, Gate},
+    gate::{self, FixedGate, Gate},
     heartbeat, http,
     isolation::{self, Pool},
     leases,
@@ -238,7 +238,7 @@ impl Core {
         };
         Ok(Self {
             ledger: Ledger::start(tasks, Arc::clone(&store), &id, options.lease, listeners),
-            gate: Arc::new(FixedGate::new(options.concurrency)),
+            gate: chosen(&options),
             figures: Figures::new(&registry.names(), options.tells_ends),
             clock: Arc::clone(&seams.clock),
             leases: Arc::new(Leases::new()),
@@ -356,6 +356,13 @@ fn start_loops(
         }));
     }
     loops
+}
+
+fn chosen(options: &Options) -> Arc<dyn Gate> {
+    match &options.gate {
+        gate::Choice::Off => Arc::new(FixedGate::new(options.concurrency)),
+        gate::Choice::Own(gate) => Arc::clone(gate),
+    }
 }
 
 /// What built-in types run with.

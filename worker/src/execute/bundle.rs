@@ -26,7 +26,13 @@ use super::{
     classify::{Ended, Policy, Verdict, classify},
     handler,
 };
-use crate::{handler::Why, isolation::Usage, leases::Held, service::Core};
+use crate::{
+    gate::Spent,
+    handler::{Tether, Why},
+    isolation::Usage,
+    leases::Held,
+    service::Core,
+};
 
 /// A run that ended, its report not yet committed.
 struct Done {
@@ -53,18 +59,20 @@ struct Bundle<'a> {
     pace: Pace,
     waiting: VecDeque<Ready>,
     done: Vec<Done>,
+    spent: Spent,
     /// Reports and releases under way while a slow ticket runs.
     under_way: FuturesUnordered<Pin<Box<dyn Future<Output = ()> + Send + 'a>>>,
 }
 
-/// Runs the tickets and settles them all.
-pub(super) async fn run(core: &Core, workflow_type: &TypeName, runs: Vec<Ready>) {
+/// Runs the tickets and settles them all; says what they cost.
+pub(super) async fn run(core: &Core, workflow_type: &TypeName, runs: Vec<Ready>) -> Spent {
     let mut bundle = Bundle {
         core,
         workflow_type,
         pace: Pace::new(core, Instant::now()),
         waiting: runs.into(),
         done: Vec::new(),
+        spent: Spent::default(),
         under_way: FuturesUnordered::new(),
     };
     while let Some(next) = bundle.next_to_start() {
@@ -75,6 +83,7 @@ pub(super) async fn run(core: &Core, workflow_type: &TypeName, runs: Vec<Ready>)
     bundle.give_back_waiting();
     bundle.report();
     while bundle.under_way.next().await.is_some() {}
+    bundle.spent
 }
 
 impl Bundle<'_> {
@@ -119,6 +128,7 @@ impl Bundle<'_> {
         let ran_for = started.elapsed();
         match classify(ended, tether.why(), &policy) {
             Verdict::Report(outcome) => {
+                self.spent.add(&spent(&tether, &outcome, ran_for));
                 self.pace.finished_one(Instant::now());
                 let tenant = granted.spec.tenant;
                 self.done
@@ -153,11 +163,7 @@ impl Bundle<'_> {
 
     /// Its slot stays taken while a run's threads go on, at most the grace:
     /// everything else of the bundle is settled first.
-    async fn wait_for_threads(
-        &mut self,
-        tether: &crate::handler::Tether,
-        started: Instant,
-    ) -> bool {
+    async fn wait_for_threads(&mut self, tether: &Tether, started: Instant) -> bool {
         self.give_back_waiting();
         self.report();
         while self.under_way.next().await.is_some() {}
@@ -232,6 +238,24 @@ impl Done {
                 error,
             },
         }
+    }
+}
+
+/// What a run cost: exactly where it had a process of its own, by its threads
+/// elsewhere. One that was cut short says nothing of what it would have needed.
+fn spent(tether: &Tether, outcome: &Outcome, ran_for: Duration) -> Spent {
+    let cost = tether.cost();
+    let usage = tether.usage();
+    let code = match outcome {
+        Outcome::Failed { error, .. } => Some(error.code),
+        Outcome::Completed(_) | Outcome::Cancelled => None,
+    };
+    Spent {
+        runs: 1,
+        peak_bytes: usage.map(|usage| usage.peak_bytes).or(cost.peak_bytes),
+        cpu: usage.map_or(cost.cpu, |usage| usage.cpu),
+        wall: ran_for,
+        out_of_memory: code == Some(ErrorCode::OomSuspect),
     }
 }
 

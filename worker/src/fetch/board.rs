@@ -18,7 +18,7 @@ use shared::model::Route;
 use tokio::sync::Notify;
 
 use super::turns::{Turn, Turns, places};
-use crate::gate::Edges;
+use crate::edges::Edges;
 
 /// What a worker believes about its routes.
 #[derive(Debug)]

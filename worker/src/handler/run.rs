@@ -27,7 +27,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{HandlerError, shorten};
-use crate::{builtin::Means, files::RunFiles, isolation::Usage};
+use crate::{
+    account::{Cost, measured},
+    builtin::Means,
+    files::RunFiles,
+    isolation::Usage,
+};
 
 /// A recursive handler on a deep document needs more than the 2 MiB default;
 /// only touched pages cost memory.
@@ -140,7 +145,9 @@ impl Control {
             .name("zg-run".to_owned())
             .stack_size(STACK_BYTES)
             .spawn(move || {
-                let outcome = span.in_scope(|| catch_unwind(AssertUnwindSafe(|| work(&control))));
+                let asked = AssertUnwindSafe(|| work(&control));
+                let (outcome, cost) = measured(|| span.in_scope(|| catch_unwind(asked)));
+                control.tether.add_cost(cost);
                 drop(counted);
                 // Nobody waits any more if the run was given up meanwhile.
                 send.send(outcome).ok();
@@ -214,6 +221,7 @@ pub(crate) struct Tether {
     progress: Mutex<Option<Progress>>,
     made: Mutex<Vec<FileId>>,
     usage: Mutex<Option<Usage>>,
+    cost: Mutex<Cost>,
     threads: Mutex<Threads>,
     threads_ended: Notify,
 }
@@ -259,6 +267,19 @@ impl Tether {
     /// What the run cost, once it ended, where that is known exactly: for figures and estimates.
     pub(crate) fn usage(&self) -> Option<Usage> {
         *locked(&self.usage)
+    }
+
+    /// A thread of the run ended and cost so much.
+    fn add_cost(&self, cost: Cost) {
+        let mut sum = locked(&self.cost);
+        sum.peak_bytes = sum.peak_bytes.max(cost.peak_bytes);
+        sum.cpu += cost.cpu;
+    }
+
+    /// What the run's threads in this process cost so far: the highest peak of
+    /// one, and the processor time of all.
+    pub(crate) fn cost(&self) -> Cost {
+        *locked(&self.cost)
     }
 
     /// The progress told since the last question.
