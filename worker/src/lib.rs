@@ -48,6 +48,7 @@ mod ledger;
 mod files;
 
 pub mod account;
+pub mod alerts;
 
 mod conditions;
 mod edges;

@@ -1,0 +1,4 @@
+//! Tells people.
+
+mod address;
+pub mod webhook;
