@@ -39,6 +39,7 @@ pub mod alert;
 pub mod bottleneck;
 pub mod health;
 pub mod plan;
+pub mod report;
 
 pub mod governor;
 pub mod record;
