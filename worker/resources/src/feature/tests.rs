@@ -438,10 +438,8 @@ proptest! {
             }
             if in_flight > 0 && level >= Level::Critical {
                 for feature in features.states() {
-                    prop_assert!(
-                        !feature.enabled
-                            || matches!(feature.rule, Rule::Essential | Rule::Manual { .. })
-                    );
+                    let may = matches!(feature.rule, Rule::Essential | Rule::Manual { .. });
+                    prop_assert!(!feature.enabled || may, "{:?}", feature);
                 }
             }
         }
