@@ -30,6 +30,11 @@
 //! Deliberately absent: Theil-Sen slopes and self-scoring (they wait for the
 //! comparison of gates), and any action.
 
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "counts of samples in a window; a few thousand at most"
+)]
+
 mod highs;
 mod persist;
 mod trend;
@@ -133,7 +138,7 @@ pub struct Forecast {
     pub long: Option<Trend>,
     /// The lookback is filled: trends may act.
     pub settled: bool,
-    /// The long window would have fired, but such a rise is usual here.
+    /// The long window would have said high, but such a rise is usual here.
     pub usual: bool,
 }
 
@@ -290,19 +295,19 @@ impl Forecaster {
         self.highs.push(now, value);
         self.trends = (Trend::of(&self.short), Trend::of(&self.long));
         let (high, critical) = (outlook.high, outlook.critical);
-        self.usual = false;
-        self.high = self.fires(self.high, now, high, outlook);
-        self.critical = self.fires(self.critical, now, critical, outlook);
+        (self.high, self.usual) = self.fires(self.high, now, high, outlook);
+        (self.critical, _) = self.fires(self.critical, now, critical, outlook);
     }
 
-    /// The ticks of a threshold, one further.
+    /// The ticks of a threshold, one further, and whether the long window was
+    /// silenced.
     fn fires(
-        &mut self,
+        &self,
         mut ticks: Persistence,
         now: f64,
         threshold: f64,
         outlook: &Outlook,
-    ) -> Persistence {
+    ) -> (Persistence, bool) {
         let due = |trend: &Trend| self.is_due(trend, threshold, outlook.horizon);
         let short = self.trends.0.filter(due);
         let long = self.trends.1.filter(due);
@@ -312,9 +317,8 @@ impl Forecaster {
         let rises =
             long.filter(|_| self.highs.grew_within(now, self.pace.lookback / 3.0));
         let usual = rises.is_some_and(|t| is_usual(&t, threshold, outlook.usual));
-        self.usual |= usual;
         ticks.long.push(rises.is_some() && !usual);
-        ticks
+        (ticks, usual)
     }
 
     /// Enough samples, near enough, and soon enough even by the lower bound.

@@ -14,6 +14,11 @@
 //! Deliberately absent: staleness of the samples (the governor's), what
 //! follows from a level (features, limit, alerts).
 
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "bytes become shares; 2^53 bytes are more than any machine has"
+)]
+
 mod filter;
 mod flap;
 mod latch;
@@ -208,6 +213,15 @@ impl Judgement {
     }
 }
 
+/// The average of stalls over 10 s, as last compared.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Stalls {
+    at: Duration,
+    avg10: f64,
+    /// It was falling then.
+    easing: bool,
+}
+
 /// The judge of levels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Levels {
@@ -217,8 +231,7 @@ pub struct Levels {
     standing: [(Level, Duration); 5],
     memory: Smoothed,
     cpu: Smoothed,
-    /// An average of stalls over 10 s, and when it was taken.
-    stalls: Option<(Duration, f64)>,
+    stalls: Option<Stalls>,
     predicted: Rung,
     flaps: FlapLock,
 }
@@ -306,14 +319,16 @@ impl Levels {
         let Some((avg10, avg60)) = m.memory_some_avg else {
             return false;
         };
-        let before = self.stalls.map_or(avg10, |(_, value)| value);
-        let due = self
-            .stalls
-            .is_none_or(|(at, _)| m.at.saturating_sub(at) >= AVERAGES_EVERY);
-        if due {
-            self.stalls = Some((m.at, avg10));
-        }
-        avg60 >= rule::LONG_STALL && avg10 >= rule::LONG_STALL && avg10 >= rule::EASING * before
+        let last = match self.stalls {
+            Some(last) if m.at.saturating_sub(last.at) < AVERAGES_EVERY => last,
+            last => Stalls {
+                at: m.at,
+                avg10,
+                easing: last.is_some_and(|last| avg10 < rule::EASING * last.avg10),
+            },
+        };
+        self.stalls = Some(last);
+        avg60 >= rule::LONG_STALL && avg10 >= rule::LONG_STALL && !last.easing
     }
 
     /// Sums up the ladders.
