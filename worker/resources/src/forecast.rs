@@ -65,7 +65,7 @@ const BAND: f64 = 2.0;
 const BAND_CLEAR: f64 = 0.05;
 /// The horizon lies between these: below, no feature can end in time; above, a
 /// straight line says nothing about a worker.
-const HORIZON: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(300));
+const HORIZON: (Duration, Duration) = (Duration::from_secs(30), Duration::from_mins(5));
 
 /// How far ahead to look: switching a feature off frees nothing before its
 /// tasks end, so twice the 95th percentile of what may be shed and is in
@@ -74,7 +74,11 @@ const HORIZON: (Duration, Duration) = (Duration::from_secs(30), Duration::from_s
 pub fn horizon(sheddable_p95: Option<Duration>, factor: f64) -> Duration {
     let derived = sheddable_p95.unwrap_or_default().saturating_mul(2);
     let seconds = derived.clamp(HORIZON.0, HORIZON.1).as_secs_f64();
-    let factor = if factor.is_finite() { factor.clamp(0.1, 10.0) } else { 1.0 };
+    let factor = if factor.is_finite() {
+        factor.clamp(0.1, 10.0)
+    } else {
+        1.0
+    };
     Duration::from_secs_f64(seconds * factor)
 }
 
@@ -314,8 +318,7 @@ impl Forecaster {
         ticks
             .short
             .push(short.is_some_and(|t| self.highs.exceeds(now, t.now)));
-        let rises =
-            long.filter(|_| self.highs.grew_within(now, self.pace.lookback / 3.0));
+        let rises = long.filter(|_| self.highs.grew_within(now, self.pace.lookback / 3.0));
         let usual = rises.is_some_and(|t| is_usual(&t, threshold, outlook.usual));
         ticks.long.push(rises.is_some() && !usual);
         (ticks, usual)
@@ -325,8 +328,7 @@ impl Forecaster {
     fn is_due(&self, trend: &Trend, threshold: f64, horizon: Duration) -> bool {
         let enough = trend.n >= ENOUGH && trend.span >= ENOUGH as f64 * self.pace.period;
         let near = trend.now >= threshold - LEVEL_FLOOR;
-        let latest = trend.crossing(threshold).and_then(|c| c.latest);
-        enough && near && latest.is_some_and(|latest| latest <= horizon.as_secs_f64())
+        enough && near && trend.reaches(threshold, horizon.as_secs_f64())
     }
 
     /// A trend that has fired often enough lately, and still leads upwards.

@@ -42,9 +42,10 @@ impl Hour {
 
     /// 0 for the first hour of Monday (UTC) to 167.
     #[must_use]
-    pub fn of_week(self) -> u32 {
-        let hour = (self.0 % u64::from(BINS) + EPOCH_OFFSET) % u64::from(BINS);
-        u32::try_from(hour).expect("less than 168")
+    #[expect(clippy::cast_possible_truncation, reason = "less than 168")]
+    pub const fn of_week(self) -> u32 {
+        let week = BINS as u64;
+        ((self.0 % week + EPOCH_OFFSET) % week) as u32
     }
 
     /// The hour after this one.
@@ -116,7 +117,9 @@ pub enum BadPattern {
     #[error("the usage pattern has version {0}, expected {VERSION}: it is learned afresh")]
     Version(u32),
     /// It is damaged.
-    #[error("the usage pattern cannot be read at line {line}, column {column}: it is learned afresh")]
+    #[error(
+        "the usage pattern cannot be read at line {line}, column {column}: it is learned afresh"
+    )]
     Damaged {
         /// Line of the text.
         line: usize,

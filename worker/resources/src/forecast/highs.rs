@@ -57,11 +57,13 @@ impl Highs {
         self.first.is_some_and(|first| at - first >= self.lookback)
     }
 
-    /// The value lies above everything of the lookback but the last ten
-    /// periods.
-    pub(super) fn exceeds(&self, at: f64, value: f64) -> bool {
+    /// The fitted value lies above everything of the lookback but the last ten
+    /// periods, and so does what was really seen: past a turn, a line through
+    /// the rise before it overshoots.
+    pub(super) fn exceeds(&self, at: f64, fitted: f64) -> bool {
+        let seen = self.medians.back().map_or(fitted, |p| p.value.min(fitted));
         self.max_before(at - RECENT * self.period)
-            .is_none_or(|high| value > high + MARGIN)
+            .is_none_or(|high| seen > high + MARGIN)
     }
 
     /// The latest `recent` seconds went higher than the rest of the lookback.

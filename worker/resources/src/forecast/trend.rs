@@ -44,6 +44,8 @@ pub struct Trend {
     pub slope_low: f64,
     /// Upper bound of the slope.
     pub slope_high: f64,
+    /// How far back the middle of the window lies, in seconds.
+    pub centre: f64,
     /// The autocorrelation that the bounds allow for.
     pub rho: f64,
 }
@@ -75,20 +77,34 @@ impl Trend {
             slope: line.slope,
             slope_low: line.slope - margin,
             slope_high: line.slope + margin,
+            centre: line.centre,
             rho,
         })
     }
 
     /// When it reaches a threshold; `None` if it is there already.
+    ///
+    /// The bounds turn the line around the middle of the window, where it is
+    /// known best: a slope that is too low also makes the value of now too
+    /// low, and close to the threshold that is what matters.
     #[must_use]
     pub fn crossing(&self, threshold: f64) -> Option<Crossing> {
         let way = threshold - self.now;
-        let by = |slope: f64| (slope > 0.0).then(|| way / slope);
+        let from_centre = way + self.slope * self.centre;
+        let by = |slope: f64| (slope > 0.0).then(|| (from_centre / slope - self.centre).max(0.0));
         (way > 0.0).then(|| Crossing {
             after: by(self.slope),
             earliest: by(self.slope_high),
             latest: by(self.slope_low),
         })
+    }
+
+    /// From the fitted value of now, even the lower bound of the slope reaches
+    /// a threshold within so many seconds: what a forecast fires on.
+    #[must_use]
+    pub fn reaches(&self, threshold: f64, seconds: f64) -> bool {
+        let way = threshold - self.now;
+        way > 0.0 && self.slope_low > 0.0 && way <= self.slope_low * seconds
     }
 }
 

@@ -56,6 +56,9 @@ pub struct Line {
     pub now: f64,
     /// Per second.
     pub slope: f64,
+    /// How far back the mean of the times lies, in seconds: the point around
+    /// which an uncertain line turns.
+    pub centre: f64,
     /// The sum of squared times around their mean.
     pub sxx: f64,
     /// The sum of squared residuals.
@@ -109,6 +112,7 @@ impl Window {
     }
 
     /// The samples, oldest first.
+    #[must_use]
     pub fn points(&self) -> impl ExactSizeIterator<Item = Point> + '_ {
         self.points.iter().copied()
     }
@@ -138,6 +142,7 @@ impl Window {
         Some(Line {
             now,
             slope,
+            centre: -s.t / n,
             sxx,
             sse,
         })
@@ -157,7 +162,11 @@ impl Window {
             squares += residual * residual;
             before = residual;
         }
-        if squares > 0.0 { products / squares } else { 0.0 }
+        if squares > 0.0 {
+            products / squares
+        } else {
+            0.0
+        }
     }
 
     fn recompute(&mut self, origin: f64) {

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Transitions are counted over this time, and the lock holds for as long.
-const SPAN: Duration = Duration::from_secs(600);
+const SPAN: Duration = Duration::from_mins(10);
 /// One incident takes up to four transitions (up twice, down twice); the fifth
 /// within the span is a flap.
 const ALLOWED: usize = 4;

@@ -192,18 +192,21 @@ pub(super) fn cpu(
 pub(super) fn disk(m: &Measured, t: &Thresholds) -> [Option<Sign>; 3] {
     let used = m.disk.filter(|v| v.is_finite());
     let sign = |at, rule| used.map(|v| Sign::of(v, v, at, DISK_MARGIN, rule));
-    let end = m.disk_bytes.filter(|(_, size)| *size > 0).map(|(free, size)| {
-        let floor = DISK_FLOOR.max(size / DISK_FLOOR_SHARE);
-        let share = |bytes: u64| 1.0 - bytes as f64 / size as f64;
-        let leave_below = share(floor) - DISK_MARGIN;
-        Sign {
-            value: share(free),
-            enter_at: share(floor),
-            leave_below,
-            enter: (free < floor).then_some(Rule::DiskEnd),
-            leave: share(free) < leave_below,
-        }
-    });
+    let end = m
+        .disk_bytes
+        .filter(|(_, size)| *size > 0)
+        .map(|(free, size)| {
+            let floor = DISK_FLOOR.max(size / DISK_FLOOR_SHARE);
+            let share = |bytes: u64| 1.0 - bytes as f64 / size as f64;
+            let leave_below = share(floor) - DISK_MARGIN;
+            Sign {
+                value: share(free),
+                enter_at: share(floor),
+                leave_below,
+                enter: (free < floor).then_some(Rule::DiskEnd),
+                leave: share(free) < leave_below,
+            }
+        });
     [
         sign(t.disk_high, Rule::AboveHigh),
         sign(t.disk_critical, Rule::AboveCritical),

@@ -65,14 +65,22 @@ fn one_sample_above_high_is_nothing_and_three_are_high_once() {
     let spike = |width: u64| {
         let mut levels = balanced();
         let shape = |s: u64, m: &mut Measured| {
-            m.memory = if (10..10 + width).contains(&s) { 0.86 } else { 0.60 };
+            m.memory = if (10..10 + width).contains(&s) {
+                0.86
+            } else {
+                0.60
+            };
         };
         steps(&play(&mut levels, 0..90, shape).1)
     };
     assert_eq!(spike(1), []);
     // The third and last high sample is at 12 s; below 75 % from 13 s on.
     // The smoothed value is below 65 % four seconds later.
-    let expected = [(11, Level::High), (28, Level::Elevated), (32, Level::Normal)];
+    let expected = [
+        (11, Level::High),
+        (28, Level::Elevated),
+        (32, Level::Normal),
+    ];
     assert_eq!(spike(3), expected);
 }
 
@@ -94,7 +102,7 @@ fn memory_leaves_step_by_step() {
         m.memory = match s {
             0..5 => 0.60,
             5..60 => 0.93,
-            60..120 => 0.76, // below critical - 5, not below high - 5
+            60..120 => 0.76,  // below critical - 5, not below high - 5
             120..180 => 0.66, // below high - 5, not below high - 15
             _ => 0.50,
         };
@@ -117,7 +125,11 @@ fn dwells_of_all_rungs_run_together() {
         m.memory = if s == 10 { 0.95 } else { 0.20 };
     };
     let (_, seen) = play(&mut levels, 0..60, shape);
-    let expected = [(10, Level::Critical), (21, Level::High), (26, Level::Normal)];
+    let expected = [
+        (10, Level::Critical),
+        (21, Level::High),
+        (26, Level::Normal),
+    ];
     assert_eq!(steps(&seen), expected);
 }
 
@@ -127,17 +139,23 @@ fn memory_at_the_hard_limit_is_an_emergency_even_below_the_profile() {
     let limit = 512 << 20;
     let hard = limit - (32 << 20); // 93.75 %, below the profile's 98 %
     let at = |ms: u64, memory: f64| Measured {
-        memory,
         limit,
+        memory,
         ..calm(ms)
     };
     let judged = levels.observe(&at(0, 0.95), hard, false);
     assert_eq!(judged.level, Level::Emergency);
-    assert_eq!((judged.by, judged.rule), (Some(Resource::Memory), Rule::AtHardLimit));
+    assert_eq!(
+        (judged.by, judged.rule),
+        (Some(Resource::Memory), Rule::AtHardLimit)
+    );
     // High is 88.75 % here, five points below critical.
     let mut other = Levels::new(&thresholds(ProfileName::Development));
-    let _ = other.observe(&at(0, 0.89), hard, false);
-    assert_eq!(other.observe(&at(1000, 0.89), hard, false).level, Level::High);
+    let _seen = other.observe(&at(0, 0.89), hard, false);
+    assert_eq!(
+        other.observe(&at(1000, 0.89), hard, false).level,
+        Level::High
+    );
 }
 
 #[test]
@@ -222,8 +240,22 @@ fn a_full_stall_and_a_long_one_are_critical() {
         play(&mut levels, 0..10, shape).0
     };
     assert_eq!(long(0.95).of(Resource::Pressure).rule, Rule::LongStall);
-    assert!(long(0.95).of(Resource::Pressure).leave.unwrap().lasted.is_zero());
-    assert!(!long(0.80).of(Resource::Pressure).leave.unwrap().lasted.is_zero());
+    assert!(
+        long(0.95)
+            .of(Resource::Pressure)
+            .leave
+            .unwrap()
+            .lasted
+            .is_zero()
+    );
+    assert!(
+        !long(0.80)
+            .of(Resource::Pressure)
+            .leave
+            .unwrap()
+            .lasted
+            .is_zero()
+    );
 }
 
 #[test]
@@ -244,7 +276,10 @@ fn a_disk_is_judged_by_share_and_by_what_is_left() {
         disk_bytes: Some(((1 << 30) - 1, 20 << 30)),
         ..calm(0)
     };
-    assert_eq!(balanced().observe(&small, HARD, false).level, Level::Emergency);
+    assert_eq!(
+        balanced().observe(&small, HARD, false).level,
+        Level::Emergency
+    );
 }
 
 #[test]
@@ -255,10 +290,19 @@ fn flapping_makes_every_exit_three_times_as_long() {
         m.memory = if s < 300 && s % 60 < 5 { 0.82 } else { 0.50 };
     };
     let (_, seen) = play(&mut levels, 0..1200, shape);
-    let counted: Vec<(u64, Level)> = steps(&seen.into_iter().filter(Transition::counts).collect::<Vec<_>>());
+    let counted: Vec<(u64, Level)> = steps(
+        &seen
+            .into_iter()
+            .filter(Transition::counts)
+            .collect::<Vec<_>>(),
+    );
     assert_eq!(counted[3].0 - counted[2].0, 19); // 15 s after the last high sample
     let locked: Vec<u64> = counted.iter().skip(4).map(|c| c.0).collect();
-    assert_eq!(locked[1] - locked[0], 49, "45 s after the last high sample: {counted:?}");
+    assert_eq!(
+        locked[1] - locked[0],
+        49,
+        "45 s after the last high sample: {counted:?}"
+    );
     assert_eq!(counted.len(), 10);
     // Ten calm minutes later the lock is open.
     let last = counted.last().unwrap().0;
@@ -298,10 +342,16 @@ fn what_is_missing_changes_nothing() {
 #[test]
 fn a_hole_breaks_a_run() {
     let mut levels = balanced();
-    let _ = play(&mut levels, 0..5, |_, m| m.memory = 0.95);
-    let _ = levels.observe(&calm(30_000), HARD, false);
-    assert_eq!(levels.observe(&calm(600_000), HARD, false).level, Level::Critical);
-    assert_eq!(play(&mut levels, 601..616, |_, _| ()).0.level, Level::Normal);
+    let _seen = play(&mut levels, 0..5, |_, m| m.memory = 0.95);
+    let _seen = levels.observe(&calm(30_000), HARD, false);
+    assert_eq!(
+        levels.observe(&calm(600_000), HARD, false).level,
+        Level::Critical
+    );
+    assert_eq!(
+        play(&mut levels, 601..616, |_, _| ()).0.level,
+        Level::Normal
+    );
 }
 
 #[test]
@@ -321,7 +371,10 @@ fn another_profile_judges_from_its_own_evidence() {
 fn a_forecast_lifts_normal_to_elevated_and_no_further() {
     let mut levels = balanced();
     let judged = levels.observe(&calm(0), HARD, true);
-    assert_eq!((judged.level, judged.by, judged.rule), (Level::Elevated, None, Rule::Predicted));
+    assert_eq!(
+        (judged.level, judged.by, judged.rule),
+        (Level::Elevated, None, Rule::Predicted)
+    );
     let (_, seen) = play(&mut levels, 1..30, |_, _| ());
     assert_eq!(steps(&seen), [(16, Level::Normal)]);
     let (last, _) = play(&mut levels, 30..60, |_, m| m.memory = 0.85);
@@ -363,7 +416,7 @@ fn judging_costs_microseconds() {
     for k in 0..u64::from(count) {
         let mut m = calm(k * 1000);
         m.memory = 0.5 + 0.4 * ((k % 97) as f64 / 97.0);
-        let _ = std::hint::black_box(levels.observe(&m, HARD, false));
+        let _seen = std::hint::black_box(levels.observe(&m, HARD, false));
     }
     let each = start.elapsed() / count;
     println!("Levels::observe: {each:?} each (unoptimised build)");
@@ -439,7 +492,7 @@ proptest! {
         }
         for _ in 0..240 {
             now += 1000;
-            let _ = levels.observe(&calm(now), HARD, false);
+            let _seen = levels.observe(&calm(now), HARD, false);
         }
         prop_assert_eq!(levels.level(), Level::Normal);
     }

@@ -12,7 +12,13 @@ fn hour(week: u64, of_week: u64) -> Hour {
 /// A whole hour of the same value, minute by minute.
 fn watch(pattern: &mut Pattern, hour: Hour, memory: f64) {
     for _ in 0..60 {
-        pattern.observe(hour, &Values { memory: Some(memory), ..Values::default() });
+        pattern.observe(
+            hour,
+            &Values {
+                memory: Some(memory),
+                ..Values::default()
+            },
+        );
     }
 }
 
@@ -39,7 +45,9 @@ fn weeks_begin_on_monday() {
 fn one_week_is_no_habit_and_two_are() {
     let shape = |_: u64, h: u64| if h == 9 { 0.7 } else { 0.3 };
     assert_eq!(learned(1, shape).expected(hour(5, 9), Figure::Memory), None);
-    let usual = learned(2, shape).expected(hour(5, 9), Figure::Memory).unwrap();
+    let usual = learned(2, shape)
+        .expected(hour(5, 9), Figure::Memory)
+        .unwrap();
     assert!((usual.mean - 0.7).abs() < 1e-12 && usual.deviation < 1e-12);
     assert_eq!(usual.weeks, 2);
     assert_eq!(learned(2, shape).expected(hour(5, 9), Figure::Cpu), None);
@@ -55,7 +63,13 @@ fn spread_within_hours_and_between_weeks_counts() {
     for week in 0..2 {
         for minute in 0..60 {
             let memory = Some(if minute % 2 == 0 { 0.2 } else { 0.4 });
-            within.observe(hour(week, 3), &Values { memory, ..Values::default() });
+            within.observe(
+                hour(week, 3),
+                &Values {
+                    memory,
+                    ..Values::default()
+                },
+            );
         }
     }
     within.observe(hour(2, 3), &Values::default());
@@ -79,7 +93,13 @@ fn old_habits_fade() {
 fn an_hour_hardly_watched_does_not_count() {
     let mut pattern = learned(2, |_, _| 0.3);
     for _ in 0..9 {
-        pattern.observe(hour(2, 0), &Values { memory: Some(0.9), ..Values::default() });
+        pattern.observe(
+            hour(2, 0),
+            &Values {
+                memory: Some(0.9),
+                ..Values::default()
+            },
+        );
     }
     pattern.observe(hour(2, 1), &Values::default());
     assert!((pattern.expected(hour(3, 0), Figure::Memory).unwrap().mean - 0.3).abs() < 1e-9);
@@ -89,7 +109,13 @@ fn an_hour_hardly_watched_does_not_count() {
 fn a_restart_within_an_hour_neither_loses_nor_doubles_it() {
     let mut pattern = learned(1, |_, _| 0.3);
     for _ in 0..30 {
-        pattern.observe(hour(1, 0), &Values { memory: Some(0.5), ..Values::default() });
+        pattern.observe(
+            hour(1, 0),
+            &Values {
+                memory: Some(0.5),
+                ..Values::default()
+            },
+        );
     }
     let mut again = Pattern::from_text(&pattern.to_text()).unwrap();
     watch(&mut again, hour(1, 0), 0.5);
@@ -98,7 +124,13 @@ fn a_restart_within_an_hour_neither_loses_nor_doubles_it() {
     assert_eq!(usual.weeks, 2);
     // Kept after the hour was over, then seen again by a clock set back.
     let before = again.clone();
-    again.observe(hour(1, 0), &Values { memory: Some(0.9), ..Values::default() });
+    again.observe(
+        hour(1, 0),
+        &Values {
+            memory: Some(0.9),
+            ..Values::default()
+        },
+    );
     assert_eq!(again.bins, before.bins);
 }
 
@@ -118,7 +150,12 @@ fn the_kept_form_is_compact_and_stable() {
             for of_week in 0..u64::from(BINS) {
                 for minute in 0..60_u32 {
                     let value = Some(f64::from(minute).sin() / 3.0 + 0.4);
-                    let values = Values { memory: value, cpu: value, arrivals: value, in_flight: value };
+                    let values = Values {
+                        memory: value,
+                        cpu: value,
+                        arrivals: value,
+                        in_flight: value,
+                    };
                     pattern.observe(hour(week, of_week), &values);
                 }
             }
@@ -129,7 +166,10 @@ fn the_kept_form_is_compact_and_stable() {
     assert!(text.len() < 40 * 1024, "{}", text.len());
     let read = Pattern::from_text(&text).unwrap();
     assert_eq!(read.to_text(), text);
-    let (a, b) = (pattern.expected(hour(9, 7), Figure::Cpu), read.expected(hour(9, 7), Figure::Cpu));
+    let (a, b) = (
+        pattern.expected(hour(9, 7), Figure::Cpu),
+        read.expected(hour(9, 7), Figure::Cpu),
+    );
     assert!((a.unwrap().mean - b.unwrap().mean).abs() < 1e-4);
 }
 
@@ -138,10 +178,23 @@ fn the_golden_text_is_read() {
     let golden = r#"{"v":1,"bins":{"9":[[3,498729,2.75,0.7,0.0004],[0,0,0.0,0.0,0.0],[0,0,0.0,0.0,0.0],[0,0,0.0,0.0,0.0]]}}"#;
     let pattern = Pattern::from_text(golden).unwrap();
     let usual = pattern.expected(hour(0, 9), Figure::Memory).unwrap();
-    assert_eq!(usual, Usual { mean: 0.7, deviation: 0.0004_f64.sqrt(), weeks: 3 });
+    assert_eq!(
+        usual,
+        Usual {
+            mean: 0.7,
+            deviation: 0.0004_f64.sqrt(),
+            weeks: 3
+        }
+    );
     assert_eq!(pattern.to_text(), golden);
-    assert_eq!(Pattern::from_text(r#"{"v":2,"bins":{}}"#), Err(BadPattern::Version(2)));
-    assert!(matches!(Pattern::from_text("{"), Err(BadPattern::Damaged { .. })));
+    assert_eq!(
+        Pattern::from_text(r#"{"v":2,"bins":{}}"#),
+        Err(BadPattern::Version(2))
+    );
+    assert!(matches!(
+        Pattern::from_text("{"),
+        Err(BadPattern::Damaged { .. })
+    ));
 }
 
 proptest! {

@@ -21,8 +21,21 @@ pub(crate) struct Row {
 
 /// Names of the traces that are kept as files.
 pub(crate) const NAMES: [&str; 15] = [
-    "flat", "ramp", "cold_ramp", "tooth_20", "tooth_60", "tooth_150", "triangle_20", "triangle_60",
-    "triangle_150", "spike_1", "spike_3", "oscillation", "leak", "kill", "disk",
+    "flat",
+    "ramp",
+    "cold_ramp",
+    "tooth_20",
+    "tooth_60",
+    "tooth_150",
+    "triangle_20",
+    "triangle_60",
+    "triangle_150",
+    "spike_1",
+    "spike_3",
+    "oscillation",
+    "leak",
+    "kill",
+    "disk",
 ];
 
 pub(crate) struct Noise(ChaCha8Rng);
@@ -57,7 +70,13 @@ pub(crate) fn ramp(at: u64, from: u64) -> f64 {
 
 /// Truth and noise (standard deviation) of memory, and how long.
 fn shape(name: &str, at: u64) -> (f64, f64, u64) {
-    let spike = |width: u64| if (60..60 + width).contains(&at) { 0.86 } else { 0.60 };
+    let spike = |width: u64| {
+        if (60..60 + width).contains(&at) {
+            0.86
+        } else {
+            0.60
+        }
+    };
     match name {
         "flat" => (0.60, 0.02, 3600),
         "ramp" => (ramp(at, 300), 0.005, 480),
@@ -84,8 +103,20 @@ pub(crate) fn rows(name: &str, seed: u64) -> Vec<Row> {
     let mut noise = Noise::new(seed);
     if name == "disk" {
         // Every 10 s for an hour and a half: 70 % to 99.5 %, then emptied.
-        let disk = |at: u64| if at < 4500 { 0.70 + 0.295 * at as f64 / 4500.0 } else { 0.50 };
-        let row = |at: u64| Row { at, memory: 0.4, cpu: 0.2, disk: short(disk(at)), kills: 0 };
+        let disk = |at: u64| {
+            if at < 4500 {
+                0.70 + 0.295 * at as f64 / 4500.0
+            } else {
+                0.50
+            }
+        };
+        let row = |at: u64| Row {
+            at,
+            memory: 0.4,
+            cpu: 0.2,
+            disk: short(disk(at)),
+            kills: 0,
+        };
         return (0..540).map(|k| row(k * 10)).collect();
     }
     let seconds = shape(name, 0).2;

@@ -32,12 +32,18 @@ pub(crate) struct Story {
 impl Story {
     /// How often a level was entered from below.
     pub(crate) fn entered(&self, level: Level) -> usize {
-        let up = self.transitions.iter().filter(|t| t.from < level && t.to >= level);
+        let up = self
+            .transitions
+            .iter()
+            .filter(|t| t.from < level && t.to >= level);
         up.count()
     }
 
     pub(crate) fn first(&self, level: Level) -> Option<u64> {
-        self.transitions.iter().find(|t| t.to == level).map(|t| t.at.as_secs())
+        self.transitions
+            .iter()
+            .find(|t| t.to == level)
+            .map(|t| t.at.as_secs())
     }
 }
 
@@ -90,7 +96,10 @@ pub(crate) fn play(rows: &[Row], horizon: u64) -> Story {
         if judged.level >= Level::Elevated {
             story.elevated_at.get_or_insert(row.at);
         }
-        let overall = judged.transitions.iter().filter(|t| t.resource.is_none() && t.counts());
+        let overall = judged
+            .transitions
+            .iter()
+            .filter(|t| t.resource.is_none() && t.counts());
         story.transitions.extend(overall.copied());
         story.judgements.push(judged);
         story.forecasts.push(forecast);
