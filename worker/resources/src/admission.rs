@@ -320,6 +320,12 @@ impl Ledger {
         self.book.totals()
     }
 
+    /// What a booking holds; `None` if it was given back.
+    #[must_use]
+    pub fn entry(&self, booking: Booking) -> Option<Entry> {
+        self.book.get(booking).copied()
+    }
+
     /// All that is booked.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.book.entries()

@@ -24,26 +24,28 @@ use std::{collections::BTreeMap, time::Duration};
 use shared::model::{Level, Priority, ProfileName};
 
 use crate::{
-    admission::{Conditions, Ledger, Off, Resource},
+    admission::{Conditions, Ledger, Off},
     alert::Alerts,
-    bottleneck,
+    bottleneck::Collector,
     estimate::Estimates,
     feature::{Features, Override},
     forecast::{Forecast, Forecaster},
     health::{Health, Successes},
     history::History,
     level::{Judgement, Levels},
-    limit::Controller,
+    limit::Limit,
     meter::Meter,
     pattern::Pattern,
     profile::{Profile, Share},
     sample::Measured,
-    stuck::Stuck,
+    stuck::{RECYCLE_EVERY, Stuck},
 };
 
-pub use decide::Spent;
+pub use decide::{Misfit, Spent};
 pub use setup::{Kind, Setup};
 pub use tick::{Tick, Ticked};
+
+pub use crate::stuck::Escape;
 
 /// Everything that a worker knows and decides about its resources.
 #[derive(Clone, Debug)]
@@ -63,14 +65,14 @@ pub struct Governor {
     history: History,
     successes: Successes,
     health: Option<Health>,
-    bottleneck: bottleneck::Evidence,
+    collector: Collector,
     estimates: Estimates,
     ledger: Ledger,
-    controller: Controller,
+    limit: Limit,
     stuck: Stuck,
     conditions: Conditions,
     /// What is kept between ticks for the next one.
-    since: SinceTick,
+    since: Since,
     /// Runs under way by type, in the order of the types.
     in_flight: Vec<u32>,
     /// The size bucket of each booking in hand, for what is learned of it.
@@ -78,14 +80,24 @@ pub struct Governor {
     /// Types of which a task came that can never fit here.
     too_large: BTreeMap<u16, (Duration, u64)>,
     minute: Option<u64>,
+    /// The least resident memory of an idle worker, in bytes; 0 before it was
+    /// idle.
+    resident_idle: u64,
 }
 
-/// What happened since the tick before.
+/// What happened in the meantime.
 #[derive(Clone, Debug, Default)]
-struct SinceTick {
+struct Since {
+    /// Runs that ended since the worker's start.
     completed: u64,
-    denied: BTreeMap<Resource, u64>,
+    /// Bookings since the tick before.
+    granted: u32,
+    /// Kills for want of memory since the tick before.
     kills: u64,
+    /// Processor time and duration of the runs that ended since the tick
+    /// before.
+    cpu: Duration,
+    wall: Duration,
 }
 
 impl Governor {
@@ -114,13 +126,14 @@ impl Governor {
             history: History::new(&setup.retention)?,
             successes: Successes::default(),
             health: None,
-            bottleneck: bottleneck::Evidence::default(),
+            collector: Collector::default(),
             estimates: Estimates::new(declared),
             ledger: Ledger::new(kinds, most),
-            controller: Controller::new(setup.concurrency, setup.seed),
-            stuck: Stuck::default(),
+            limit: Limit::new(setup.concurrency, setup.seed),
+            stuck: Stuck::new(RECYCLE_EVERY),
             conditions: before_the_first_sample(&setup, &profile),
-            since: SinceTick::default(),
+            since: Since::default(),
+            resident_idle: 0,
             in_flight: vec![0; setup.kinds.len()],
             buckets: BTreeMap::new(),
             too_large: BTreeMap::new(),

@@ -12,6 +12,7 @@ use shared::model::{Level, Priority};
 use super::{Governor, STALE_SAMPLES, Tick, Ticked};
 use crate::{
     admission::Off,
+    bottleneck::Observation,
     capacity::Capacity,
     feature::{Changes, Rule, Situation, State},
     forecast::{Outlook, Regime, horizon},
@@ -45,10 +46,11 @@ impl Governor {
         };
         let changes = self.resolve_features(tick.at);
         if sampled {
-            self.limit(tick);
+            self.adjust_limit(tick);
         }
         let escape = self.escape(tick);
         self.assess_health(tick);
+        self.collect(tick);
         self.remember(tick);
         let notes = self.raise(tick.at, &changes);
         self.since.kills = 0;
@@ -204,7 +206,7 @@ impl Governor {
         }
     }
 
-    fn limit(&mut self, tick: &Tick) {
+    fn adjust_limit(&mut self, tick: &Tick) {
         let Some(judgement) = &self.judgement else {
             return;
         };
@@ -218,7 +220,7 @@ impl Governor {
             workers: tick.workers.max(1),
             cpu_floor: whole(self.profile.cpu_weight_cap * self.measured.cores),
         };
-        self.conditions.slots = self.controller.observe(&load);
+        self.conditions.slots = self.limit.observe(&load);
     }
 
     fn escape(&mut self, tick: &Tick) -> Option<super::Escape> {
@@ -266,6 +268,25 @@ impl Governor {
         self.health = Some(health);
     }
 
+    /// Gathers the evidence of what holds the worker back.
+    fn collect(&mut self, tick: &Tick) {
+        let totals = self.ledger.totals();
+        let wall = self.since.wall.as_secs_f64();
+        let busy = (wall > 0.0).then(|| self.since.cpu.as_secs_f64() / wall);
+        (self.since.cpu, self.since.wall) = (Duration::ZERO, Duration::ZERO);
+        self.collector.observe(&Observation {
+            at: tick.at,
+            measured: &self.measured,
+            thresholds: &self.profile.thresholds,
+            slots_used: totals.in_flight(),
+            slots_limit: self.conditions.slots(),
+            slots_cap: self.setup.concurrency,
+            busy,
+            waiting: tick.backlog,
+            fetched: std::mem::take(&mut self.since.granted),
+        });
+    }
+
     /// Keeps what was measured, and learns the week's pattern from it.
     fn remember(&mut self, tick: &Tick) {
         let measured = &self.measured;
@@ -303,7 +324,7 @@ impl Governor {
     }
 
     /// How soon to look again: soon near a threshold or above it.
-    fn pace(&self) -> Duration {
+    pub(super) fn pace(&self) -> Duration {
         let near = self.measured.memory >= self.profile.thresholds.memory_high - NEAR;
         if near || self.level() > Level::Normal {
             self.profile.sample_fast

@@ -38,10 +38,13 @@ impl Governor {
         let question = self.question(at, kind, priority);
         let verdict = self.ledger.ask(&question, &self.conditions);
         match &verdict {
-            Verdict::Granted(..) => self.count(kind, 1),
+            Verdict::Granted(..) => {
+                self.count(kind, 1);
+                self.since.granted += 1;
+                self.collector.granted(at);
+            }
             Verdict::Blocked(shortage) => {
-                *self.since.denied.entry(shortage.resource).or_default() += 1;
-                self.bottleneck_denied(at, shortage.resource);
+                self.collector.denied(at, shortage.resource.as_str());
             }
         }
         verdict
@@ -84,7 +87,7 @@ impl Governor {
     }
 
     /// The runs of a booking have ended, or none came.
-    pub fn give_back(&mut self, at: Duration, booking: Booking, spent: Option<&Spent>) {
+    pub fn give_back(&mut self, booking: Booking, spent: Option<&Spent>) {
         let bucket = self.buckets.remove(&booking.number());
         let in_flight = self.ledger.totals().in_flight();
         let Some(entry) = self.ledger.give_back(booking) else {
@@ -93,13 +96,14 @@ impl Governor {
         self.count(entry.kind, -1);
         if let Some(spent) = spent.filter(|spent| spent.runs > 0) {
             self.since.completed += u64::from(spent.runs);
+            self.since.cpu += spent.cpu;
+            self.since.wall += spent.wall;
             self.learn(entry.kind, bucket, (spent, in_flight, entry.bytes));
         }
         if self.ledger.totals().in_flight() == 0 {
             // What rests on the processor alone binds nobody now.
             self.refresh();
         }
-        let _ = at;
     }
 
     fn learn(

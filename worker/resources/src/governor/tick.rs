@@ -14,6 +14,7 @@ use crate::{
     level::Transition,
     pattern::Hour,
     sample::RawSample,
+    stuck::Escape,
 };
 
 /// One look at the world.
@@ -36,18 +37,8 @@ pub struct Tick {
     pub waited_p95: Option<Duration>,
     /// Workers of the fleet, as last heard.
     pub workers: u32,
-    /// Work is believed to wait in the broker.
-    pub backlog: bool,
-}
-
-/// What the worker is to do for a gate that nothing opens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Escape {
-    /// Give freed memory back to the system.
-    Purge,
-    /// Drain, and ask for a fresh process.
-    Recycle,
+    /// Tasks that are believed to wait for a worker, as last heard.
+    pub backlog: u32,
 }
 
 /// What a tick decided.
