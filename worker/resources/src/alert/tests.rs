@@ -144,7 +144,7 @@ fn the_eleventh_message_of_a_minute_waits_and_is_counted() {
         .map(|each| condition(Kind::OverrideConflict, &format!("f{each:02}"), High))
         .collect();
     assert_eq!(alerts.observe(secs(100), &many, &[]).len(), 10);
-    // The two that wait end unheard: two beginnings and two ends withheld.
+    // Both that wait still linger when the next token comes.
     assert!(alerts.observe(secs(101), &many[..10], &[]).is_empty());
     let mut later = Vec::new();
     for second in 102..=105 {
