@@ -28,7 +28,7 @@ use crate::{
     alert::Alerts,
     bottleneck::Collector,
     estimate::Estimates,
-    feature::{Features, Override},
+    feature::{Change, Features, Override},
     forecast::{Forecast, Forecaster},
     health::{Health, Successes},
     history::History,
@@ -164,12 +164,17 @@ impl Governor {
         self.refresh();
     }
 
-    /// Follows operators' orders: all overrides in force, and the profile.
-    pub fn order(&mut self, at: Duration, overrides: &[Override], profile: Option<ProfileName>) {
+    /// Follows operators' orders: all overrides in force, and the profile. They
+    /// count at once, not at the next sample. Says which features changed.
+    pub fn order(
+        &mut self,
+        at: Duration,
+        overrides: &[Override],
+        profile: Option<ProfileName>,
+    ) -> Vec<Change> {
         self.features.order(at, overrides);
         self.set_profile(profile);
-        // So that an order counts at once and not at the next sample.
-        self.resolve_features(at);
+        self.resolve_features(at).changes
     }
 
     /// Goes on with what the fleet has learned of tasks.
@@ -197,6 +202,13 @@ impl Governor {
     /// Takes in a pattern that was kept from before.
     pub fn recall_pattern(&mut self, kept: &Pattern) {
         self.pattern.merge(kept);
+    }
+
+    /// The whole fleet was paused and is released: comes back slowly, not in
+    /// step with the other workers.
+    pub fn reopen(&mut self, at: Duration, workers: u32) {
+        self.limit.reopen(at, workers);
+        self.conditions.slots = self.limit.slots();
     }
 
     /// The profile in force.

@@ -93,7 +93,7 @@ impl Governor {
         conditions.high = capacity.high_bytes(thresholds);
         conditions.cores = measured.cores;
         conditions.known = measured.known;
-        conditions.stale_after = self.pace() * STALE_SAMPLES;
+        self.conditions.stale_after = self.pace() * STALE_SAMPLES;
         true
     }
 

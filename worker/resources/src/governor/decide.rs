@@ -93,7 +93,9 @@ impl Governor {
         let Some(entry) = self.ledger.give_back(booking) else {
             return;
         };
-        self.count(entry.kind, -1);
+        if !entry.abandoned {
+            self.count(entry.kind, -1);
+        }
         if let Some(spent) = spent.filter(|spent| spent.runs > 0) {
             self.since.completed += u64::from(spent.runs);
             self.since.cpu += spent.cpu;
@@ -103,6 +105,16 @@ impl Governor {
         if self.ledger.totals().in_flight() == 0 {
             // What rests on the processor alone binds nobody now.
             self.refresh();
+        }
+    }
+
+    /// The runs of a booking were given up and do not stop: they hold memory,
+    /// and nothing else.
+    pub fn abandon(&mut self, booking: Booking) {
+        if self.ledger.abandon(booking)
+            && let Some(entry) = self.ledger.entry(booking)
+        {
+            self.count(entry.kind, -1);
         }
     }
 
