@@ -25,6 +25,7 @@ pub(super) struct News {
     pub(super) mode: bool,
     pub(super) workers: bool,
     pub(super) orders: bool,
+    pub(super) alerts: bool,
     group: Vec<Signal>,
 }
 
@@ -41,6 +42,7 @@ impl News {
             (self.mode, Signal::Mode),
             (self.workers, Signal::Workers),
             (self.orders, Signal::Orders),
+            (self.alerts, Signal::Alerts),
         ];
         for (raised, signal) in flags {
             if raised && !self.group.contains(&signal) {
