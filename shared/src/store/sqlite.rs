@@ -63,6 +63,9 @@ mod signals;
 
 mod seam;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     fmt,
     path::PathBuf,
