@@ -47,13 +47,12 @@ pub(super) async fn latest(link: &Link, limit: u32) -> Result<Vec<AlertRecord>> 
         let Some(text) = items.maybe_text()? else {
             continue;
         };
-        match serde_json::from_str::<AlertRecord>(&text) {
-            Ok(record) => records.push(AlertRecord {
-                updated_at: at,
-                ..record
-            }),
-            Err(_) => debug!("an alert cannot be read"),
-        }
+        let Ok(mut record) = serde_json::from_str::<AlertRecord>(&text) else {
+            debug!("an alert cannot be read");
+            continue;
+        };
+        record.updated_at = at;
+        records.push(record);
     }
     Ok(records)
 }

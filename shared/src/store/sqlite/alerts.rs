@@ -69,13 +69,12 @@ pub(super) fn latest(db: &Connection, limit: u32, now: Stamp) -> Result<Vec<Aler
     let mut records = Vec::new();
     for row in rows {
         let (at, text) = row.map_err(fault)?;
-        match serde_json::from_str::<AlertRecord>(&text) {
-            Ok(record) => records.push(AlertRecord {
-                updated_at: Stamp::from_micros(at),
-                ..record
-            }),
-            Err(_) => debug!("an alert cannot be read"),
-        }
+        let Ok(mut record) = serde_json::from_str::<AlertRecord>(&text) else {
+            debug!("an alert cannot be read");
+            continue;
+        };
+        record.updated_at = Stamp::from_micros(at);
+        records.push(record);
     }
     Ok(records)
 }

@@ -91,7 +91,7 @@ impl Store for SqliteStore {
 
     async fn orders(&self) -> Result<Orders> {
         let now = self.clock.now();
-        Ok(self.read(facts::orders).await?.as_of(now))
+        Ok(self.read(facts::orders).await?.standing_at(now))
     }
 
     async fn set_aside(&self, asides: Vec<Aside>) -> Result<Vec<bool>> {

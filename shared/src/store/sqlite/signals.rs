@@ -18,6 +18,10 @@ pub(super) const BACKLOG: usize = 1024;
 
 /// The news of one group of verbs.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one for each kind of news that has nothing to add"
+)]
 pub(super) struct News {
     pub(super) ready: bool,
     pub(super) ended: Vec<TaskId>,

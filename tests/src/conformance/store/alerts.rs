@@ -58,7 +58,7 @@ pub async fn an_alert_is_updated_under_its_id(backend: &dyn Backend) {
     let lab = Lab::new(backend).await;
     assert_eq!(ids(&lab, 10).await, [""; 0]);
     let mut signals = lab.store.signals().await.expect("signals");
-    let at = |secs: u64| ago(Duration::from_secs(100 - secs));
+    let at = |secs: u64| ago(LONG).after(Duration::from_secs(secs));
     let (first, second, third) = (alert("a", at(1)), alert("b", at(2)), alert("c", at(3)));
     raise(&lab, vec![second.clone(), first.clone()]).await;
     hear(&mut *signals, "the alert", |signal| {
@@ -99,7 +99,7 @@ pub async fn resolved_alerts_are_kept_for_a_day(backend: &dyn Backend) {
         vec![
             alert("firing", old),
             resolved("over", old),
-            resolved("lately", ago(day - LONG)),
+            resolved("lately", ago(day).after(LONG)),
         ],
     )
     .await;
@@ -109,7 +109,7 @@ pub async fn resolved_alerts_are_kept_for_a_day(backend: &dyn Backend) {
     // So short a time that it ends while the test runs.
     raise(
         &lab,
-        vec![resolved("soon", ago(day - Duration::from_millis(400)))],
+        vec![resolved("soon", ago(day).after(Duration::from_millis(400)))],
     )
     .await;
     lab.sweep_until("the alert to be over", async |lab| {

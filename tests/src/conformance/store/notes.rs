@@ -159,7 +159,7 @@ pub async fn rows_stand_in_order_of_time(backend: &dyn Backend) {
 /// Rows are kept for eight days, all rows of a worker for one day after its last; what lies far ahead is passed over.
 pub async fn rows_end_with_their_time(backend: &dyn Backend) {
     let lab = Lab::new(backend).await;
-    let young = row("fleet", ago(SeriesRow::KEPT - LONG), "1");
+    let young = row("fleet", ago(SeriesRow::KEPT).after(LONG), "1");
     let old = row("fleet", ago(SeriesRow::KEPT + MINUTE), "2");
     let ahead = row("fleet", now().after(SeriesRow::AHEAD + LONG), "3");
     append(&lab, vec![old, ahead, young.clone()]).await;
@@ -173,12 +173,12 @@ pub async fn rows_end_with_their_time(backend: &dyn Backend) {
     assert_eq!(all(&lab, "host:w1").await, [host]);
 
     let before = row("worker:w2", ago(DAY * 2), "1");
-    let last = row("worker:w2", ago(DAY - LONG), "2");
+    let last = row("worker:w2", ago(DAY).after(LONG), "2");
     append(&lab, vec![before.clone(), last.clone()]).await;
     assert_eq!(all(&lab, "worker:w2").await, [before, last]);
 
     // So short a time that rows end while the test runs: the last row of a worker that is silent for a day.
-    let ending = row("worker:w3", ago(DAY - Duration::from_millis(400)), "1");
+    let ending = row("worker:w3", ago(DAY).after(Duration::from_millis(400)), "1");
     append(&lab, vec![ending]).await;
     lab.sweep_until("the rows to end", async |lab| {
         all(lab, "worker:w3").await.is_empty()
