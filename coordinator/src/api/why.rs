@@ -129,7 +129,11 @@ fn detail(task: &TaskView, waiting: Option<WaitingOn>, fleet: &Fleet) -> String 
             "no live worker serves its type".into()
         }
         WaitingOn::Capacity => "no worker that serves its type has a free slot".into(),
-        WaitingOn::Quota | WaitingOn::FeatureDisabled | WaitingOn::TooLarge | WaitingOn::Queue => {
+        WaitingOn::TooLarge => due(&format!(
+            "it needs {} bytes of memory, for which the worker that was to run it had no room",
+            task.too_large.unwrap_or_default()
+        )),
+        WaitingOn::Quota | WaitingOn::FeatureDisabled | WaitingOn::Queue => {
             "it stands in line".into()
         }
     }
