@@ -174,7 +174,7 @@ impl Meter {
             } else {
                 0.0
             }),
-            _ => Some(counted / (point.at - start.at).as_secs_f64()),
+            _ => Some(counted / point.at.saturating_sub(start.at).as_secs_f64()),
         }
     }
 

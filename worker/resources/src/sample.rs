@@ -127,7 +127,7 @@ pub struct Pressure {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Disk {
-    /// Its size in bytes.
+    /// Its size in bytes, without what is reserved for the superuser and free.
     pub bytes_total: u64,
     /// Bytes that an ordinary user may still take.
     pub bytes_free: u64,
@@ -175,7 +175,7 @@ pub struct Measured {
     pub disk_bytes: Option<(u64, u64)>,
     /// Kills for want of memory since the sample before.
     pub oom_kills: u64,
-    /// The limits are known. If not, `limit` and `cores` are the machine's and
-    /// only cautious decisions may be taken on them.
+    /// The limits are known. If not, `limit` is the tightest that could be read,
+    /// at most the machine's, and only cautious decisions may be taken on it.
     pub known: bool,
 }

@@ -1,6 +1,9 @@
 //! The sources on the machine that runs the tests: what they say is what the
 //! kernel's files and another library say, and asking costs next to nothing.
 
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a helper of a test may fail its test")]
+
 use std::{fs, path::Path, time::Duration};
 
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
@@ -32,7 +35,6 @@ fn machine_total() -> u64 {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn the_limit_is_what_the_kernel_and_another_library_say() {
     let mut source = Cgroups::open(&Root::real(), &Subject::Own);
     let found = source.describe();
@@ -64,12 +66,11 @@ fn the_limit_is_what_the_kernel_and_another_library_say() {
         .and_then(sysinfo::Process::cgroup_limits)
     {
         Some(limits) => assert_eq!(capacity.limit, limits.total_memory),
-        None => println!("the other library sees no control groups"),
+        None => println!("the other library sees no limit of a group"),
     }
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn a_sample_costs_less_than_its_budget() {
     const SAMPLES: u32 = 50;
     let work = tempfile::tempdir().unwrap();
@@ -80,7 +81,7 @@ fn a_sample_costs_less_than_its_budget() {
     let samples: Vec<RawSample> = (1..=SAMPLES)
         .map(|second| source.sample(Duration::from_secs(second.into())).unwrap())
         .collect();
-    let each = (thread_cpu().unwrap() - start) / SAMPLES;
+    let each = thread_cpu().unwrap().saturating_sub(start) / SAMPLES;
     let build = if cfg!(debug_assertions) {
         "debug"
     } else {

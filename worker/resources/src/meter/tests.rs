@@ -9,6 +9,11 @@ fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
+/// A sample of which only the effect on later ones matters.
+fn feed(meter: &mut Meter, raw: &RawSample) {
+    assert_eq!(meter.measure(raw).at, raw.at);
+}
+
 /// A machine of two cores at `at` seconds: the group has used `own` seconds,
 /// the machine was busy for `host` of twice the time.
 fn sample(at: f64, own: f64, host: f64) -> RawSample {
@@ -48,14 +53,14 @@ fn the_first_sample_has_no_rates() {
 #[test]
 fn processor_time_is_a_share_of_the_effective_cores() {
     let mut meter = Meter::new();
-    let _ = meter.measure(&sample(0.0, 0.0, 0.0));
+    feed(&mut meter, &sample(0.0, 0.0, 0.0));
     assert_near(meter.measure(&sample(1.0, 1.0, 0.5)).cpu, 0.5);
 }
 
 #[test]
 fn a_window_is_never_shorter_than_a_second() {
     let mut meter = Meter::new();
-    let _ = meter.measure(&sample(0.0, 0.0, 0.0));
+    feed(&mut meter, &sample(0.0, 0.0, 0.0));
     for tenths in 1..=9_u32 {
         let at = f64::from(tenths) / 10.0;
         assert_eq!(
@@ -72,8 +77,8 @@ fn a_window_is_never_shorter_than_a_second() {
 #[test]
 fn a_pace_of_a_second_gives_windows_of_a_second() {
     let mut meter = Meter::new();
-    let _ = meter.measure(&sample(0.0, 0.0, 0.0));
-    let _ = meter.measure(&sample(1.001, 0.0, 0.0));
+    feed(&mut meter, &sample(0.0, 0.0, 0.0));
+    feed(&mut meter, &sample(1.001, 0.0, 0.0));
     // 0.999 s later, not measured from the beginning.
     assert_near(meter.measure(&sample(2.0, 1.998, 0.0)).cpu, 1.0);
 }
@@ -84,7 +89,7 @@ fn neighbours_count_only_without_a_quota() {
         let mut meter = Meter::new();
         let mut before = sample(0.0, 0.0, 0.0);
         before.cpu.quotas.clone_from(&quotas);
-        let _ = meter.measure(&before);
+        feed(&mut meter, &before);
         let mut after = sample(2.0, 0.2, 3.6);
         after.cpu.quotas = quotas;
         meter.measure(&after).cpu
@@ -156,8 +161,8 @@ fn pressure_is_measured_over_two_seconds() {
 #[test]
 fn a_counter_that_goes_back_starts_a_new_window() {
     let mut meter = Meter::new();
-    let _ = meter.measure(&stalls(0.0, 0.5, 9.0));
-    let _ = meter.measure(&stalls(2.0, 0.7, 9.0));
+    feed(&mut meter, &stalls(0.0, 0.5, 9.0));
+    feed(&mut meter, &stalls(2.0, 0.7, 9.0));
     // Another group: its counters begin anew and soon exceed the old ones.
     for (second, some) in [(3.0, 0.6), (4.0, 0.9)] {
         let measured = meter.measure(&stalls(second, some, 0.0));
@@ -171,7 +176,7 @@ fn a_counter_that_goes_back_starts_a_new_window() {
 #[test]
 fn a_missing_file_costs_its_window_only() {
     let mut meter = Meter::new();
-    let _ = meter.measure(&sample(0.0, 0.0, 0.0));
+    feed(&mut meter, &sample(0.0, 0.0, 0.0));
     let mut gap = sample(1.0, 0.0, 1.0);
     gap.cpu.used = None;
     // The machine's counters still say something.
@@ -183,7 +188,7 @@ fn a_missing_file_costs_its_window_only() {
 #[test]
 fn time_never_goes_back() {
     let mut meter = Meter::new();
-    let _ = meter.measure(&sample(10.0, 0.0, 0.0));
+    feed(&mut meter, &sample(10.0, 0.0, 0.0));
     let before = meter.measure(&sample(11.0, 1.0, 0.0));
     let mut stepped = sample(4.0, 1.5, 0.0);
     stepped.oom_kills = Some(3);
@@ -250,7 +255,7 @@ fn a_limit_that_is_halved_is_measured_at_once() {
         anon: GIB / 4,
         ..MemoryGroup::default()
     }];
-    let _ = meter.measure(&raw);
+    feed(&mut meter, &raw);
     raw.at = seconds(1.0);
     raw.groups[0].limit = Some(GIB / 4);
     let measured = meter.measure(&raw);
@@ -263,7 +268,7 @@ fn what_is_kept_is_bounded() {
     let mut meter = Meter::new();
     for tick in 0..10_000_u32 {
         let at = f64::from(tick) / 200.0;
-        let _ = meter.measure(&sample(at, at, at));
+        feed(&mut meter, &sample(at, at, at));
         assert!(meter.points.len() <= 64, "{}", meter.points.len());
     }
     // Silence, then one sample: the window spans it.

@@ -43,7 +43,7 @@ enum Usage {
 #[derive(Debug)]
 struct Quota {
     folder: PathBuf,
-    quota: Watched,
+    limit: Watched,
     /// Version 1 keeps the period in a file of its own.
     period: Option<Watched>,
     stat: Option<Watched>,
@@ -146,7 +146,7 @@ impl Quota {
         let file = |name: &str| Watched::open(folder.join(name)).ok();
         Some(Self {
             folder: folder.to_owned(),
-            quota: file("cpu.cfs_quota_us")?,
+            limit: file("cpu.cfs_quota_us")?,
             period: Some(file("cpu.cfs_period_us")?),
             stat: file("cpu.stat"),
         })
@@ -156,7 +156,7 @@ impl Quota {
         let file = |name: &str| Watched::open(folder.join(name)).ok();
         Some(Self {
             folder: folder.to_owned(),
-            quota: file("cpu.max")?,
+            limit: file("cpu.max")?,
             period: None,
             stat: file("cpu.stat"),
         })
@@ -164,7 +164,7 @@ impl Quota {
 
     /// `None` without a quota: `-1` or `max`.
     fn cores(&self, buffer: &mut Buffer) -> io::Result<Option<f64>> {
-        let mut parts = self.quota.read(buffer)?.split_whitespace();
+        let mut parts = self.limit.read(buffer)?.split_whitespace();
         let micros = |text: Option<&str>| text.and_then(|text| text.parse::<f64>().ok());
         let (quota, period) = (micros(parts.next()), micros(parts.next()));
         let period = match &self.period {

@@ -104,14 +104,14 @@ fn run(shared: &Shared) {
             if shared.stop.load(Ordering::Relaxed) {
                 return;
             }
-            if now >= due {
-                latenesses.push(now - due);
+            if let Some(lateness) = now.checked_sub(due) {
+                latenesses.push(lateness);
                 break;
             }
-            park_timeout(due - now);
+            park_timeout(due.saturating_sub(now));
         }
         let now = shared.start.elapsed();
-        if now - window >= WINDOW {
+        if now.saturating_sub(window) >= WINDOW {
             let p99 = p99(&mut latenesses).map_or(UNKNOWN, nanos);
             shared.p99.store(p99, Ordering::Relaxed);
             latenesses.clear();

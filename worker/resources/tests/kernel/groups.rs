@@ -118,13 +118,11 @@ impl Groups {
 
     /// Moves a process into all of them.
     pub(crate) fn take_in(&self, process: u32) -> Result<(), String> {
-        let groups = [&self.memory]
+        [&self.memory]
             .into_iter()
             .chain(&self.cpu)
-            .chain(&self.others);
-        groups
-            .map(|group| group.set("cgroup.procs", &process.to_string()))
-            .collect()
+            .chain(&self.others)
+            .try_for_each(|group| group.set("cgroup.procs", &process.to_string()))
     }
 
     pub(crate) fn set_limit(&self, bytes: u64) {
