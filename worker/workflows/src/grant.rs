@@ -69,12 +69,32 @@ pub(crate) fn demand(input: &Value) -> Demand {
     }
 }
 
-/// Plans a submission.
-pub(crate) fn run(input: &Value, run: &Run<'_>) -> Result<Value, Error> {
+/// The simulation of a timeline alone, for benchmarks: `measure` gets a function that simulates the plan anew each
+/// time and returns the 10th, 50th, 80th and 90th percentile of its working days.
+pub fn with_grant_simulation<T>(
+    input: &Value,
+    run: &Run<'_>,
+    measure: impl FnOnce(&dyn Fn() -> Result<[f64; 4], Error>) -> T,
+) -> Result<T, Error> {
+    let input = read(input)?;
+    let calendar = calendar::Calendar::new(&input.calendar);
+    let plan = plan::Plan::new(&input, &calendar)?;
+    Ok(measure(&|| {
+        analysis::finish(&plan, [0.1, 0.5, 0.8, 0.9], run)
+    }))
+}
+
+/// A valid input without repeated entries.
+fn read(input: &Value) -> Result<input::Input, Error> {
     static SCHEMA: OnceLock<Value> = OnceLock::new();
     let input: input::Input = schema::read(SCHEMA.get_or_init(input_schema), input)?;
     validate::validate(&input)?;
-    let input = input.without_repeats();
+    Ok(input.without_repeats())
+}
+
+/// Plans a submission.
+pub(crate) fn run(input: &Value, run: &Run<'_>) -> Result<Value, Error> {
+    let input = read(input)?;
     if input.advanced == Advanced::Require && !run.advanced {
         return Err(Error::Internal(
             "the input requires advanced analytics, which are switched off".into(),

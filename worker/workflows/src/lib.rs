@@ -19,6 +19,7 @@ mod problem;
 mod run;
 mod schema;
 mod strength;
+mod threads;
 mod vader;
 
 mod email;
@@ -29,7 +30,7 @@ mod sponsor;
 
 pub use catalogue::{Bounds, Category, Demand, WorkflowType, catalogue, find};
 pub use files::{FileLink, Files, NoFiles, Sink, Source, id_of, sha256_of};
-pub use grant::sample_grant;
+pub use grant::{sample_grant, with_grant_simulation};
 pub use problem::{Error, Problem};
 pub use relationship::karate_club;
 pub use run::Run;
