@@ -60,12 +60,75 @@ pub(crate) fn correlation(x: &[f64], y: &[f64]) -> Option<f64> {
 
 /// Ranks from 1, mean rank for ties. NaN has no place in an order and must not occur.
 pub(crate) fn ranks(values: &[f64]) -> Vec<f64> {
-    let placed = spread(values);
-    let mut ranks = vec![0.0; values.len()];
+    Ranker::default().ranks(values)
+}
+
+/// Ranks many lists in the same memory.
+#[derive(Debug, Default)]
+pub(crate) struct Ranker {
+    from: Vec<u32>,
+    placed: Vec<(f64, u32)>,
+}
+
+impl Ranker {
+    /// As [`ranks`].
+    pub(crate) fn ranks(&mut self, values: &[f64]) -> Vec<f64> {
+        self.spread(values);
+        mean_ranks(&self.placed)
+    }
+
+    /// Places all values, ascending by value.
+    ///
+    /// They are first dealt to as many parts of their range as there are values, which leaves few for each part to sort;
+    /// values that crowd in one part cost what an ordinary sort does.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a place in [0, n]; what is no number counts as 0, for all values alike"
+    )]
+    fn spread(&mut self, values: &[f64]) {
+        let Self { from, placed } = self;
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let scale = values.len() as f64 / (high - low);
+        // An infinite range or none at all: one part for all.
+        let scale = if scale.is_finite() { scale } else { 0.0 };
+        let part = |x: f64| ((x - low) * scale) as usize;
+        from.clear();
+        from.resize(values.len() + 2, 0);
+        for &x in values {
+            from[part(x) + 1] += 1;
+        }
+        for k in 1..from.len() {
+            from[k] += from[k - 1];
+        }
+        placed.resize(values.len(), (0.0, 0));
+        for (&x, i) in values.iter().zip(0_u32..) {
+            let slot = &mut from[part(x)];
+            placed[*slot as usize] = (x, i);
+            *slot += 1;
+        }
+        // Each part now begins where the one before it ends.
+        let mut begin = 0;
+        for &end in &from[..=values.len()] {
+            let end = end as usize;
+            placed[begin..end].sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+            begin = end;
+        }
+    }
+}
+
+/// Ranks of values with their places, ascending by value.
+fn mean_ranks(placed: &[(f64, u32)]) -> Vec<f64> {
+    let mut ranks = vec![0.0; placed.len()];
     let mut from = 0;
     while from < placed.len() {
         let value = placed[from].0;
-        let ties = placed[from..].iter().take_while(|x| x.0 <= value).count();
+        let ties = placed[from..]
+            .iter()
+            .take_while(|x| x.0 <= value)
+            .count()
+            .max(1);
         let mean = (2 * from + 1 + ties) as f64 / 2.0;
         for &(_, i) in &placed[from..from + ties] {
             ranks[i as usize] = mean;
@@ -73,45 +136,6 @@ pub(crate) fn ranks(values: &[f64]) -> Vec<f64> {
         from += ties;
     }
     ranks
-}
-
-/// Values with their places, ascending by value.
-///
-/// They are first dealt to as many parts of their range as there are values, which leaves few for each part to sort;
-/// values that crowd in one part cost what an ordinary sort does.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a place in [0, n]; what is no number counts as 0, for all values alike"
-)]
-fn spread(values: &[f64]) -> Vec<(f64, u32)> {
-    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let scale = values.len() as f64 / (high - low);
-    // An infinite range or none at all: one part for all.
-    let scale = if scale.is_finite() { scale } else { 0.0 };
-    let part = |x: f64| ((x - low) * scale) as usize;
-    let mut from = vec![0_u32; values.len() + 2];
-    for &x in values {
-        from[part(x) + 1] += 1;
-    }
-    for k in 1..from.len() {
-        from[k] += from[k - 1];
-    }
-    let mut placed = vec![(0.0, 0); values.len()];
-    for (&x, i) in values.iter().zip(0_u32..) {
-        let slot = &mut from[part(x)];
-        placed[*slot as usize] = (x, i);
-        *slot += 1;
-    }
-    // Each part now begins where the one before it ends.
-    let mut begin = 0;
-    for &end in &from[..=values.len()] {
-        let end = end as usize;
-        placed[begin..end].sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        begin = end;
-    }
-    placed
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::limits::{SENSITIVITY_RUNS, SENSITIVITY_VALUES};
 use super::plan::Plan;
 use super::simulate::{self, Bounds, Outcome};
 use super::statistics::spearman;
-use crate::number::ranks;
+use crate::number::{Ranker, ranks};
 use crate::{Error, Run};
 
 #[derive(Debug)]
@@ -86,10 +86,11 @@ fn sensitivity(
     let values = columns.len() * finish.len();
     let threads = (values / VALUES_PER_THREAD).clamp(1, run.threads.get());
     let some = |columns: &[Vec<f64>]| -> Result<Vec<Option<f64>>, Error> {
+        let mut ranker = Ranker::default();
         let mut all = Vec::with_capacity(columns.len());
         for column in columns {
             run.check()?;
-            all.push(spearman(column, finish));
+            all.push(spearman(column, finish, &mut ranker));
         }
         Ok(all)
     };

@@ -293,10 +293,10 @@ impl List {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Params {
     /// Days in which the weight of an interaction halves.
-    #[schemars(range(min = 1.0, max = 36_500.0))]
+    #[schemars(range(max = 36_500.0), extend("exclusiveMinimum" = 0.0))]
     pub(super) half_life_days: f64,
-    /// Periods for which funding is predicted.
-    #[schemars(range(min = 1, max = 20))]
+    /// Periods for which funding is predicted: at most twenty years of months.
+    #[schemars(range(min = 1, max = 240))]
     pub(super) horizon_periods: u32,
     /// Length of a period of the calendar.
     pub(super) period: Period,
