@@ -36,7 +36,7 @@ impl<'a> Analysis<'a> {
             outcome: None,
             sorted: Vec::new(),
             sensitivity: None,
-            no_sensitivity: crate::relationship::SWITCHED_OFF,
+            no_sensitivity: crate::advanced::SWITCHED_OFF,
         };
         if plan.jobs.is_empty() {
             return Ok(analysis);

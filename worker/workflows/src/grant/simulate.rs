@@ -62,10 +62,12 @@ pub(super) fn simulate(
 ) -> Result<Outcome, Error> {
     let draws = plan.input.simulation.runs * (plan.jobs.len() + plan.risks.len()) as u64;
     let granted = run.threads.get() as u64;
-    let threads = (draws / DRAWS_PER_THREAD)
-        .min(granted)
-        .clamp(1, MAX_THREADS);
-    simulate_on(threads, plan, bounds, run)
+    simulate_on(threads(draws).min(granted), plan, bounds, run)
+}
+
+/// Threads that so many draws are worth.
+pub(super) fn threads(draws: u64) -> u64 {
+    (draws / DRAWS_PER_THREAD).clamp(1, MAX_THREADS)
 }
 
 /// The same on a given number of threads.

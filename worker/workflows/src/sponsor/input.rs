@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::advanced::Advanced;
 use crate::imports::Import;
 use crate::money::Amount;
-use crate::relationship::Advanced;
 use crate::schema::Day;
 
 /// Sponsors, what they gave, what they were asked, and every contact with them.
