@@ -1,7 +1,7 @@
 //! What a run of an input is likely to need, by the name of its type: for whoever admits runs.
 //!
 //! Each type estimates by counting (entries, rows, bytes), never by reading, so that asking is cheap. Invariant: the
-//! estimates lie within a factor of three of what was measured (`tests/demand.rs`).
+//! estimates lie within a factor of 2.5 of what was measured (`tests/demand.rs`).
 
 use std::time::Duration;
 

@@ -56,7 +56,7 @@ pub(crate) fn demand(input: &Value, file_bytes: u64) -> Demand {
     let inline = inline.map_or(0, str::len) as u64;
     let bytes = file_bytes + inline / 4 * 3;
     Demand {
-        memory_bytes: (2 << 20) + 2 * inline + 2 * bytes,
+        memory_bytes: (1 << 20) + 2 * inline + 2 * bytes,
         cores: 1,
         duration: Duration::from_millis(20) + Duration::from_nanos(100 * bytes),
     }

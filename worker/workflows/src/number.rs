@@ -60,7 +60,7 @@ pub(crate) fn correlation(x: &[f64], y: &[f64]) -> Option<f64> {
 
 /// Ranks from 1, mean rank for ties. NaN has no place in an order and must not occur.
 pub(crate) fn ranks(values: &[f64]) -> Vec<f64> {
-    Ranker::default().ranks(values)
+    Ranker::default().ranks(values.iter().copied())
 }
 
 /// Ranks many lists in the same memory.
@@ -72,7 +72,7 @@ pub(crate) struct Ranker {
 
 impl Ranker {
     /// As [`ranks`].
-    pub(crate) fn ranks(&mut self, values: &[f64]) -> Vec<f64> {
+    pub(crate) fn ranks(&mut self, values: impl Iterator<Item = f64> + Clone) -> Vec<f64> {
         self.spread(values);
         mean_ranks(&self.placed)
     }
@@ -86,31 +86,33 @@ impl Ranker {
         clippy::cast_sign_loss,
         reason = "a place in [0, n]; what is no number counts as 0, for all values alike"
     )]
-    fn spread(&mut self, values: &[f64]) {
+    fn spread(&mut self, values: impl Iterator<Item = f64> + Clone) {
         let Self { from, placed } = self;
-        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
-        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let scale = values.len() as f64 / (high - low);
+        let (mut n, mut low, mut high) = (0, f64::INFINITY, f64::NEG_INFINITY);
+        for x in values.clone() {
+            (n, low, high) = (n + 1, low.min(x), high.max(x));
+        }
+        let scale = n as f64 / (high - low);
         // An infinite range or none at all: one part for all.
         let scale = if scale.is_finite() { scale } else { 0.0 };
         let part = |x: f64| ((x - low) * scale) as usize;
         from.clear();
-        from.resize(values.len() + 2, 0);
-        for &x in values {
+        from.resize(n + 2, 0);
+        for x in values.clone() {
             from[part(x) + 1] += 1;
         }
         for k in 1..from.len() {
             from[k] += from[k - 1];
         }
-        placed.resize(values.len(), (0.0, 0));
-        for (&x, i) in values.iter().zip(0_u32..) {
+        placed.resize(n, (0.0, 0));
+        for (x, i) in values.zip(0_u32..) {
             let slot = &mut from[part(x)];
             placed[*slot as usize] = (x, i);
             *slot += 1;
         }
         // Each part now begins where the one before it ends.
         let mut begin = 0;
-        for &end in &from[..=values.len()] {
+        for &end in &from[..=n] {
             let end = end as usize;
             placed[begin..end].sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
             begin = end;

@@ -90,7 +90,7 @@ pub(crate) fn demand(input: &Value, file_bytes: u64) -> Demand {
     // A step of a sweep takes about 20 ns, reading and laying out some microseconds an entry.
     let nanos = 20 * steps + 20_000 * (nodes + edges);
     Demand {
-        memory_bytes: (1 << 20) + 4_096 * nodes + 1_024 * edges,
+        memory_bytes: (128 << 10) + 4_096 * nodes + 1_024 * edges,
         cores: 1,
         duration: Duration::from_millis(5) + Duration::from_nanos(nanos),
     }

@@ -21,7 +21,7 @@ use zerogate_workflows::{
 };
 
 /// An estimate may be so many times too high or too low.
-const FACTOR: f64 = 3.0;
+const FACTOR: f64 = 2.5;
 
 struct Counting;
 

@@ -3,7 +3,7 @@
 use super::cpm::{self, Schedule};
 use super::limits::{SENSITIVITY_RUNS, SENSITIVITY_VALUES};
 use super::plan::Plan;
-use super::simulate::{self, Bounds, Outcome};
+use super::simulate::{self, Bounds, Column, Outcome};
 use super::statistics::spearman;
 use crate::number::{Ranker, ranks};
 use crate::{Error, Run};
@@ -79,18 +79,22 @@ const VALUES_PER_THREAD: usize = 100_000;
 
 /// The rank correlation of each column with the finish, on as many threads as that is worth and the run may use.
 fn sensitivity(
-    columns: &[Vec<f64>],
+    columns: &[Column],
     finish: &[f64],
     run: &Run<'_>,
 ) -> Result<Vec<Option<f64>>, Error> {
     let values = columns.len() * finish.len();
     let threads = (values / VALUES_PER_THREAD).clamp(1, run.threads.get());
-    let some = |columns: &[Vec<f64>]| -> Result<Vec<Option<f64>>, Error> {
+    let some = |columns: &[Column]| -> Result<Vec<Option<f64>>, Error> {
         let mut ranker = Ranker::default();
         let mut all = Vec::with_capacity(columns.len());
         for column in columns {
             run.check()?;
-            all.push(spearman(column, finish, &mut ranker));
+            all.push(spearman(
+                column.iter().flatten().copied(),
+                finish,
+                &mut ranker,
+            ));
         }
         Ok(all)
     };

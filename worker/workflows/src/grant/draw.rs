@@ -36,7 +36,7 @@ pub(super) enum Draw {
 #[derive(Debug)]
 pub(super) struct Table {
     /// Of shares from the lower end, then of shares from the upper.
-    halves: [[f64; PLACES]; 2],
+    halves: Box<[[f64; PLACES]; 2]>,
 }
 
 impl Draw {
@@ -49,10 +49,10 @@ impl Draw {
         let mode = (points.likely - low) / range;
         let [lower, upper] = halves(4.0 * mode, 4.0 * (1.0 - mode));
         Self::Beta(Table {
-            halves: [
+            halves: Box::new([
                 lower.map(|x| low + range * x),
                 upper.map(|x| high - range * x),
-            ],
+            ]),
         })
     }
 

@@ -41,8 +41,11 @@ pub(super) struct Outcome {
     /// How often each risk happened, and how often the plan was on time then.
     pub(super) happened: Vec<(u64, u64)>,
     /// Durations of the first runs, task by task; empty unless wanted.
-    pub(super) durations: Vec<Vec<f64>>,
+    pub(super) durations: Vec<Column>,
 }
+
+/// Values in the order of runs, in the pieces in which the threads made them: joining those would copy all of them.
+pub(super) type Column = Vec<Vec<f64>>;
 
 /// What the simulation checks each run against.
 pub(super) struct Bounds<'a> {
@@ -98,13 +101,7 @@ fn block(
     run: &Run<'_>,
 ) -> Result<Outcome, Error> {
     let all = model.plan.input.simulation.runs;
-    // The first block takes the others in.
-    let room = if runs.start == 0 {
-        all
-    } else {
-        runs.end - runs.start
-    };
-    let mut outcome = Outcome::new(model.plan, model.keep, length(room));
+    let mut outcome = Outcome::new(model, &runs);
     let mut batch = Batch::new(model);
     for (k, first) in runs.clone().step_by(LANES).enumerate() {
         if k % CHECK_EVERY == 0 {
@@ -123,19 +120,29 @@ fn length(runs: u64) -> usize {
 }
 
 impl Outcome {
-    /// With room for all runs, to which those of the other threads are appended.
-    fn new(plan: &Plan<'_>, keep: usize, runs: usize) -> Self {
+    /// With room for these runs; in the first block for all, to which those of the others are appended.
+    fn new(model: &Model<'_>, runs: &Range<u64>) -> Self {
+        let plan = model.plan;
         let jobs = plan.jobs.len();
-        let column = || Vec::with_capacity(keep.min(runs));
+        let all = plan.input.simulation.runs;
+        let kept = model
+            .keep
+            .min(length(runs.end))
+            .saturating_sub(length(runs.start));
+        let columns = if model.keep > 0 { jobs } else { 0 };
         Self {
-            total: Vec::with_capacity(runs),
+            total: Vec::with_capacity(length(if runs.start == 0 {
+                all
+            } else {
+                runs.end - runs.start
+            })),
             on_time: 0,
             critical: vec![0; jobs],
             late: vec![0; jobs],
             met: vec![0; plan.milestones.len()],
             happened: vec![(0, 0); plan.risks.len()],
-            durations: (0..if keep > 0 { jobs } else { 0 })
-                .map(|_| column())
+            durations: (0..columns)
+                .map(|_| vec![Vec::with_capacity(kept)])
                 .collect(),
         }
     }
@@ -182,8 +189,18 @@ mod tests {
         let on = |threads| {
             let outcome = simulate_on(threads, &plan, &bounds, &Run::unattended()).unwrap();
             assert_eq!(outcome.total.len(), 1_003);
-            assert!(outcome.durations.iter().all(|column| column.len() == 700));
-            format!("{outcome:?}")
+            assert!(
+                outcome
+                    .durations
+                    .iter()
+                    .all(|column| column.concat().len() == 700)
+            );
+            let columns: Vec<_> = outcome.durations.iter().map(|c| c.concat()).collect();
+            let outcome = Outcome {
+                durations: Vec::new(),
+                ..outcome
+            };
+            format!("{outcome:?} {columns:?}")
         };
         let one = on(1);
         for threads in [2, 3, 8] {

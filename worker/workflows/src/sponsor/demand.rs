@@ -13,7 +13,7 @@ const ENTRY_BYTES: u64 = 1_200;
 /// Bytes per sponsor: mostly its part of the result.
 const SPONSOR_BYTES: u64 = 12_000;
 /// Bytes that the smallest run takes.
-const BASE_BYTES: u64 = 4 << 20;
+const BASE_BYTES: u64 = 256 << 10;
 /// Nanoseconds per entry: reading, checking, sorting, two looks at each contact.
 const ENTRY_NANOS: u64 = 5_000;
 /// Nanoseconds per draw of an amount.
@@ -26,7 +26,7 @@ pub(crate) fn demand(input: &Value, file_bytes: u64) -> Demand {
     let length = |name: &str| input[name].as_array().map_or(0, Vec::len) as u64;
     let lists = ["gifts", "asks", "interactions", "ties", "influence"];
     let rows = imported(input, file_bytes);
-    let entries = lists.iter().map(|list| length(list)).sum::<u64>() + rows;
+    let entries = lists.into_iter().map(length).sum::<u64>() + rows;
     let sponsors = length("sponsors");
     let draws = sponsors * u64::from(DRAWS);
     let nanos = FIT_NANOS + ENTRY_NANOS * (entries + sponsors) + DRAW_NANOS * draws;

@@ -71,7 +71,7 @@ impl<'m> Batch<'m> {
         self.check(lanes, outcome);
         let kept = self.model.keep.saturating_sub(super::length(first));
         for (column, durations) in outcome.durations.iter_mut().zip(&self.duration) {
-            column.extend_from_slice(&durations[..kept.min(lanes)]);
+            column[0].extend_from_slice(&durations[..kept.min(lanes)]);
         }
     }
 
