@@ -71,7 +71,7 @@ pub(crate) fn demand(input: &Value) -> Demand {
     let nanos = 30 * draws + 30 * kept * tasks;
     Demand {
         // The calendar; per task its table, its places in a batch and its lines in input and result; what is kept.
-        memory_bytes: (96 << 10) + 24_000 * (tasks + risks) + 12 * kept * tasks + 24 * runs,
+        memory_bytes: (64 << 10) + 17_000 * (tasks + risks) + 9 * kept * tasks + 24 * runs,
         cores: u32::try_from(simulate::threads(draws)).unwrap_or(1),
         duration: Duration::from_millis(5) + Duration::from_nanos(nanos),
     }

@@ -6,6 +6,14 @@
     unsafe_code,
     reason = "an allocator is unsafe by its signature; this one counts and hands on to the system's"
 )]
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "bytes of a test's memory are far below 2^53"
+)]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test; the makers of its cases are no test functions"
+)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt::Write as _;
@@ -73,8 +81,8 @@ impl Numbers {
 /// A type, how large, its input as text, and the file that it names.
 type Case = (&'static str, String, String, Vec<u8>);
 
-fn case(kind: &'static str, size: impl ToString, input: &Value) -> Case {
-    (kind, size.to_string(), input.to_string(), Vec::new())
+fn case(kind: &'static str, size: String, input: &Value) -> Case {
+    (kind, size, input.to_string(), Vec::new())
 }
 
 fn timeline(tasks: u64, runs: u64) -> Case {
@@ -150,13 +158,14 @@ fn mails(count: u64) -> Vec<u8> {
     let mut text = String::new();
     for i in 0..count {
         let (who, length) = (numbers.below(40), 4 + numbers.below(40));
-        let _ = write!(
+        write!(
             text,
             "From a@b.example Mon Nov 02 09:00:00 2026\nMessage-ID: <m{i}@b.example>\nFrom: P <p{who}@trust.example>\n\
             To: kim@us.example\nSubject: Grant {who}\nDate: Mon, {:02} Nov 2026 09:{:02}:00 +0000\n\n",
             1 + i % 20,
             i % 60
-        );
+        )
+        .unwrap();
         for _ in 0..length {
             text.push_str("Thank you for the lovely report, we were glad to read how it went.\n");
         }
@@ -201,7 +210,7 @@ fn sheet(rows: u64, form: &str, inline: bool) -> Case {
         let mut text = String::from("Identifier,Funder,Amount,Date\n");
         for i in 0..rows {
             let (id, who, sum, day) = line(i);
-            let _ = writeln!(text, "{id},{who},{sum},{day}");
+            writeln!(text, "{id},{who},{sum},{day}").unwrap();
         }
         text.into_bytes()
     } else {
