@@ -8,6 +8,7 @@ use std::{
     collections::BTreeMap,
     fmt::Debug,
     io,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -165,6 +166,9 @@ async fn inside(
                 // Switched by the feature `advanced_analytics`, once the
                 // worker has features.
                 advanced: true,
+                // A permit is worth one core; a run never takes those of
+                // its neighbours.
+                threads: NonZeroUsize::MIN,
                 files: &files,
                 contact_key: &[0; 32],
             };

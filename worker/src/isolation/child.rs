@@ -8,6 +8,7 @@ use std::{
     any::Any,
     fs::File,
     io::{self, Read, Write},
+    num::NonZeroUsize,
     os::fd::AsFd,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -173,6 +174,8 @@ impl Runner {
             stop: &|| self.stopped.load(Ordering::Relaxed) == order.number,
             progress: &progress,
             advanced: order.advanced,
+            // Processor time is bounded for the whole process.
+            threads: NonZeroUsize::MIN,
             files,
             contact_key: &order.contact_key,
         };

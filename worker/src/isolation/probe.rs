@@ -51,7 +51,7 @@ pub(crate) static KIND: WorkflowType = WorkflowType {
     defaults: || json!({}),
     example: || json!({"do": "echo"}),
     isolated: Some(BOUNDS),
-    demand: |_| None,
+    demand: |_, _| None,
     run,
     summary: ToString::to_string,
 };

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::{Error, Run, email, excel, grant, relationship, sponsor};
+use crate::{Demand, Error, Run, email, excel, grant, relationship, sponsor};
 
 /// When the resource monitor may switch a type off: essential never, experimental first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,15 +45,6 @@ pub struct Bounds {
     pub output_bytes: u64,
 }
 
-/// What a run of one input is likely to need: for planning, not a bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Demand {
-    /// Bytes at the peak, the input and the result included.
-    pub memory_bytes: u64,
-    /// Milliseconds on one core of 2020 or later.
-    pub duration_ms: u64,
-}
-
 /// One workflow type: what it is called, what it takes, what it does.
 #[derive(Debug, Clone, Copy)]
 pub struct WorkflowType {
@@ -77,8 +68,8 @@ pub struct WorkflowType {
     pub example: fn() -> Value,
     /// For types that parse foreign bytes: what a run may use. Others run inside the worker's own process.
     pub isolated: Option<Bounds>,
-    /// What an input is likely to need, from its size alone; `None` where that lies in files not opened yet.
-    pub demand: fn(&Value) -> Option<Demand>,
+    /// What an input is likely to need, from its size and that of the files that it names; see [`crate::demand()`].
+    pub demand: fn(&Value, u64) -> Option<Demand>,
     /// The work itself: input to output.
     pub run: fn(&Value, &Run<'_>) -> Result<Value, Error>,
     /// A few sentences and a small table about an output, for a programme officer.
@@ -102,7 +93,7 @@ static TYPES: [WorkflowType; 5] = [
             wall_seconds: 600,
             output_bytes: 64 << 20,
         }),
-        demand: unopened,
+        demand: |input, files| Some(email::demand(input, files)),
         run: email::run,
         summary: email::summary,
     },
@@ -122,7 +113,7 @@ static TYPES: [WorkflowType; 5] = [
             wall_seconds: 60,
             output_bytes: 64 << 20,
         }),
-        demand: unopened,
+        demand: |input, files| Some(excel::demand(input, files)),
         run: excel::run,
         summary: excel::summary,
     },
@@ -137,7 +128,7 @@ static TYPES: [WorkflowType; 5] = [
         defaults: grant::defaults,
         example: grant::example,
         isolated: None,
-        demand: |input| Some(grant::demand(input)),
+        demand: |input, _| Some(grant::demand(input)),
         run: grant::run,
         summary: grant::summary,
     },
@@ -152,7 +143,7 @@ static TYPES: [WorkflowType; 5] = [
         defaults: relationship::defaults,
         example: relationship::example,
         isolated: None,
-        demand: |input| Some(relationship::demand(input)),
+        demand: |input, files| Some(relationship::demand(input, files)),
         run: relationship::run,
         summary: relationship::summary,
     },
@@ -167,16 +158,11 @@ static TYPES: [WorkflowType; 5] = [
         defaults: sponsor::defaults,
         example: sponsor::example,
         isolated: None,
-        demand: |input| Some(sponsor::demand(input)),
+        demand: |input, files| Some(sponsor::demand(input, files)),
         run: sponsor::run,
         summary: sponsor::summary,
     },
 ];
-
-/// Foreign bytes tell nothing before they are read.
-fn unopened(_: &Value) -> Option<Demand> {
-    None
-}
 
 /// All types, sorted by name.
 #[must_use]

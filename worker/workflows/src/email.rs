@@ -29,11 +29,12 @@ mod updates;
 mod tests;
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::document::Document;
-use crate::{Error, Run, schema};
+use crate::{Demand, Error, Run, schema};
 
 pub(crate) use sample::example;
 
@@ -47,6 +48,18 @@ pub(crate) fn input_schema() -> Value {
 pub(crate) fn defaults() -> Value {
     json!({"owner_addresses": [], "aliases": {}, "sponsor_domains": {}, "known_message_ids": [],
         "params": input::Params::default()})
+}
+
+/// What an input is likely to need, by the bytes of its mails; those in the input are there in Base64.
+pub(crate) fn demand(input: &Value, file_bytes: u64) -> Demand {
+    let inline = input["source"]["data"]["content_base64"].as_str();
+    let inline = inline.map_or(0, str::len) as u64;
+    let bytes = file_bytes + inline / 4 * 3;
+    Demand {
+        memory_bytes: (1 << 20) + 2 * inline + 2 * bytes,
+        cores: 1,
+        duration: Duration::from_millis(20) + Duration::from_nanos(100 * bytes),
+    }
 }
 
 /// Everything that later steps look at.

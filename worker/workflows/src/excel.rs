@@ -48,11 +48,12 @@ mod handmade;
 #[cfg(test)]
 mod tests;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::document::Document;
-use crate::{Error, Problem, Run, schema};
+use crate::{Demand, Error, Problem, Run, schema};
 
 pub(crate) use input::{defaults, example};
 pub(crate) use summary::text as summary;
@@ -61,6 +62,18 @@ pub(crate) use summary::text as summary;
 pub(crate) fn input_schema() -> Value {
     static SCHEMA: OnceLock<Value> = OnceLock::new();
     SCHEMA.get_or_init(schema::of::<input::Input>).clone()
+}
+
+/// What an input is likely to need, by the bytes of its workbook.
+pub(crate) fn demand(input: &Value, file_bytes: u64) -> Demand {
+    let inline = input["workbook"]["content_base64"].as_str();
+    let inline = inline.map_or(0, str::len) as u64;
+    let bytes = file_bytes + inline / 4 * 3;
+    Demand {
+        memory_bytes: (256 << 10) + 2 * inline + 10 * bytes,
+        cores: 1,
+        duration: Duration::from_millis(20) + Duration::from_nanos(300 * bytes),
+    }
 }
 
 /// Reads, types and judges a workbook.

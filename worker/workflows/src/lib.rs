@@ -9,7 +9,9 @@
     reason = "counts become floats everywhere in statistics; every cap keeps them far below 2^53"
 )]
 
+mod advanced;
 mod catalogue;
+mod demand;
 mod document;
 mod files;
 mod imports;
@@ -19,6 +21,7 @@ mod problem;
 mod run;
 mod schema;
 mod strength;
+mod threads;
 mod vader;
 
 mod email;
@@ -27,9 +30,11 @@ mod grant;
 mod relationship;
 mod sponsor;
 
-pub use catalogue::{Bounds, Category, Demand, WorkflowType, catalogue, find};
+pub use advanced::{Wish, wants_advanced};
+pub use catalogue::{Bounds, Category, WorkflowType, catalogue, find};
+pub use demand::{Demand, demand};
 pub use files::{FileLink, Files, NoFiles, Sink, Source, id_of, sha256_of};
-pub use grant::sample_grant;
+pub use grant::{sample_grant, with_grant_simulation};
 pub use problem::{Error, Problem};
 pub use relationship::karate_club;
 pub use run::Run;

@@ -58,41 +58,84 @@ pub(crate) fn correlation(x: &[f64], y: &[f64]) -> Option<f64> {
     (xx > 0.0 && yy > 0.0).then(|| (xy / (xx * yy).sqrt()).clamp(-1.0, 1.0))
 }
 
-/// Ranks from 1, mean rank for ties.
+/// Ranks from 1, mean rank for ties. NaN has no place in an order and must not occur.
 pub(crate) fn ranks(values: &[f64]) -> Vec<f64> {
-    // One integer that orders as `total_cmp` and then by place: sorting those takes no look at the values.
-    let mut keys: Vec<u128> = values
-        .iter()
-        .zip(0_u32..)
-        .map(|(x, i)| {
-            let bits = x.to_bits();
-            let ordered = if x.is_sign_negative() {
-                !bits
-            } else {
-                bits | 1 << 63
-            };
-            u128::from(ordered) << 32 | u128::from(i)
-        })
-        .collect();
-    keys.sort_unstable();
-    let order: Vec<u32> = keys
-        .iter()
-        .map(|&key| u32::try_from(key & 0xFFFF_FFFF).expect("the lower half is 32 bits"))
-        .collect();
-    let mut ranks = vec![0.0; values.len()];
+    Ranker::default().ranks(values.iter().copied())
+}
+
+/// Ranks many lists in the same memory.
+#[derive(Debug, Default)]
+pub(crate) struct Ranker {
+    from: Vec<u32>,
+    placed: Vec<(f64, u32)>,
+}
+
+impl Ranker {
+    /// As [`ranks`].
+    pub(crate) fn ranks(&mut self, values: impl Iterator<Item = f64> + Clone) -> Vec<f64> {
+        self.spread(values);
+        mean_ranks(&self.placed)
+    }
+
+    /// Places all values, ascending by value.
+    ///
+    /// They are first dealt to as many parts of their range as there are values, which leaves few for each part to sort;
+    /// values that crowd in one part cost what an ordinary sort does.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a place in [0, n]; what is no number counts as 0, for all values alike"
+    )]
+    fn spread(&mut self, values: impl Iterator<Item = f64> + Clone) {
+        let Self { from, placed } = self;
+        let (mut n, mut low, mut high) = (0, f64::INFINITY, f64::NEG_INFINITY);
+        for x in values.clone() {
+            (n, low, high) = (n + 1, low.min(x), high.max(x));
+        }
+        let scale = n as f64 / (high - low);
+        // An infinite range or none at all: one part for all.
+        let scale = if scale.is_finite() { scale } else { 0.0 };
+        let part = |x: f64| ((x - low) * scale) as usize;
+        from.clear();
+        from.resize(n + 2, 0);
+        for x in values.clone() {
+            from[part(x) + 1] += 1;
+        }
+        for k in 1..from.len() {
+            from[k] += from[k - 1];
+        }
+        placed.resize(n, (0.0, 0));
+        for (x, i) in values.zip(0_u32..) {
+            let slot = &mut from[part(x)];
+            placed[*slot as usize] = (x, i);
+            *slot += 1;
+        }
+        // Each part now begins where the one before it ends.
+        let mut begin = 0;
+        for &end in &from[..=n] {
+            let end = end as usize;
+            placed[begin..end].sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+            begin = end;
+        }
+    }
+}
+
+/// Ranks of values with their places, ascending by value.
+fn mean_ranks(placed: &[(f64, u32)]) -> Vec<f64> {
+    let mut ranks = vec![0.0; placed.len()];
     let mut from = 0;
-    while from < order.len() {
-        let value = values[order[from] as usize];
-        let until = from
-            + order[from..]
-                .iter()
-                .take_while(|&&i| values[i as usize] <= value)
-                .count();
-        let mean = (from + 1 + until) as f64 / 2.0;
-        for &i in &order[from..until] {
+    while from < placed.len() {
+        let value = placed[from].0;
+        let ties = placed[from..]
+            .iter()
+            .take_while(|x| x.0 <= value)
+            .count()
+            .max(1);
+        let mean = (2 * from + 1 + ties) as f64 / 2.0;
+        for &(_, i) in &placed[from..from + ties] {
             ranks[i as usize] = mean;
         }
-        from = until;
+        from += ties;
     }
     ranks
 }
@@ -107,6 +150,30 @@ mod tests {
         assert_eq!(float(1.0 / 3.0 * 1e9), Value::from(333_333_333.333));
         assert_eq!(float(-0.0).to_string(), "0.0");
         assert_eq!(float(f64::NAN), Value::Null);
+    }
+
+    #[test]
+    fn ranks_are_those_of_a_plain_sort() {
+        let plain = |values: &[f64]| -> Vec<f64> {
+            let below = |x: f64| values.iter().filter(|y| **y < x).count();
+            let upto = |x: f64| values.iter().filter(|y| **y <= x).count();
+            let rank = |&x: &f64| (below(x) + upto(x) + 1) as f64 / 2.0;
+            values.iter().map(rank).collect()
+        };
+        let scattered = (0..500_u32).map(|i| f64::from(i * 7_919 % 1_009).powi(3));
+        let crowded = (0..500_u32).map(|i| f64::from(i % 7) * 1e-300);
+        for values in [
+            vec![],
+            vec![4.0],
+            vec![1.0; 9],
+            vec![0.0, -0.0, 1.0, -1.0, 0.0],
+            vec![f64::INFINITY, 1.0, -5.0, f64::NEG_INFINITY, 1.0],
+            vec![f64::MAX, -f64::MAX, 3.0, 1e300],
+            scattered.collect(),
+            crowded.chain([1e9]).collect(),
+        ] {
+            assert_eq!(ranks(&values), plain(&values));
+        }
     }
 
     #[test]

@@ -28,11 +28,9 @@ mod triads;
 mod tests;
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use serde_json::{Value, json};
-
-pub(crate) use input::Advanced;
-pub(crate) use metrics::SWITCHED_OFF;
 
 use crate::document::Document;
 use crate::{Demand, Error, Run, schema};
@@ -80,17 +78,21 @@ pub fn karate_club() -> Value {
         .expect("the shipped file is valid JSON")
 }
 
-/// What an input is likely to need: all-pairs metrics cost nodes x edges up to `params.exact_limit`.
-pub(crate) fn demand(input: &Value) -> Demand {
+/// What an input is likely to need: all-pairs metrics cost nodes x edges up to `params.exact_limit`. Imported rows count
+/// as edges.
+pub(crate) fn demand(input: &Value, file_bytes: u64) -> Demand {
     let length = |name: &str| input[name].as_array().map_or(0, Vec::len) as u64;
-    let (nodes, edges) = (length("nodes"), length("edges"));
+    let rows = crate::demand::imported(input, file_bytes);
+    let (nodes, edges) = (length("nodes"), length("edges") + rows);
     let exact = input["params"]["exact_limit"].as_u64();
     let exact = exact.unwrap_or_else(|| input::Params::default().exact_limit);
     let steps = nodes.saturating_mul(edges).min(exact);
+    // A step of a sweep takes about 20 ns, reading and laying out some microseconds an entry.
+    let nanos = 20 * steps + 20_000 * (nodes + edges);
     Demand {
-        memory_bytes: (8 << 20) + 4_096 * nodes + 1_024 * edges,
-        // A step of a sweep takes about 20 ns, reading and laying out some microseconds an entry.
-        duration_ms: 5 + (20 * steps + 20_000 * (nodes + edges)).div_ceil(1_000_000),
+        memory_bytes: (128 << 10) + 4_096 * nodes + 1_024 * edges,
+        cores: 1,
+        duration: Duration::from_millis(5) + Duration::from_nanos(nanos),
     }
 }
 
@@ -101,11 +103,7 @@ pub(crate) fn run(input: &Value, run: &Run<'_>) -> Result<Value, Error> {
     let mut input: input::Input = schema::read(schema, input)?;
     let imports = tables::add(&mut input, schema, run)?;
     input::validate(&input)?;
-    if input.advanced == Advanced::Require && !run.advanced {
-        return Err(Error::Internal(
-            "the input requires advanced analytics, which are switched off".into(),
-        ));
-    }
+    input.advanced.permitted(run)?;
     let graph = graph::Graph::new(&input);
     let mut doc = Document::default();
     warn(&graph, &input, &mut doc);

@@ -1,8 +1,9 @@
 //! What a run may use from outside its input: a stop request, a place for progress, one decision.
 //!
 //! Nothing here changes a result's bytes except `advanced`, which the output records, the contents of files, and the
-//! tenant's contact key. Deliberately absent: deadlines
-//! and clocks; whoever calls decides when to stop.
+//! tenant's contact key. Deliberately absent: deadlines and clocks; whoever calls decides when to stop.
+
+use std::num::NonZeroUsize;
 
 use crate::{Error, Files, files::NoFiles};
 
@@ -15,6 +16,8 @@ pub struct Run<'a> {
     pub progress: &'a (dyn Fn(f64, &str) + Sync),
     /// Whether the expensive optional parts (feature `advanced_analytics`) are computed.
     pub advanced: bool,
+    /// How many threads it may compute on at once, the calling one included; whoever grants cores sets it.
+    pub threads: NonZeroUsize,
     /// Where the files of the input are, and those of the result go.
     pub files: &'a dyn Files,
     /// The tenant's secret by which people are named in results: HMAC-SHA-256 of an address under this key.
@@ -22,13 +25,15 @@ pub struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// A run that nobody stops or watches, with all optional parts, no files and an open contact key: for tests.
+    /// A run that nobody stops or watches, with all optional parts, all cores of the machine, no files and an open
+    /// contact key: for a person's single run, and for tests.
     #[must_use]
     pub fn unattended() -> Run<'static> {
         Run {
             stop: &never,
             progress: &ignore,
             advanced: true,
+            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             files: &NoFiles,
             contact_key: &[0; 32],
         }
@@ -54,6 +59,7 @@ impl std::fmt::Debug for Run<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Run")
             .field("advanced", &self.advanced)
+            .field("threads", &self.threads)
             .finish_non_exhaustive()
     }
 }

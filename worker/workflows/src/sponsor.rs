@@ -33,8 +33,8 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
+use crate::advanced::SWITCHED_OFF;
 use crate::document::Document;
-use crate::relationship::{Advanced, SWITCHED_OFF};
 use crate::{Error, Run, schema};
 
 pub(crate) use demand::demand;
@@ -76,11 +76,7 @@ pub(crate) fn run(input: &Value, run: &Run<'_>) -> Result<Value, Error> {
     static SCHEMA: OnceLock<Value> = OnceLock::new();
     let schema = SCHEMA.get_or_init(input_schema);
     let mut input: input::Input = schema::read(schema, input)?;
-    if input.advanced == Advanced::Require && !run.advanced {
-        return Err(Error::Internal(
-            "the input requires advanced analytics, which are switched off".into(),
-        ));
-    }
+    input.advanced.permitted(run)?;
     run.step(0.0, "reading tables")?;
     let imports = tables::add(&mut input, schema, run)?;
     let analysis = analysis::Analysis::new(&input, run)?;

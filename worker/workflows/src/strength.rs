@@ -8,6 +8,7 @@
 
 mod components;
 pub(crate) mod overlap;
+pub(crate) mod sweep;
 
 #[cfg(test)]
 mod tests;
@@ -171,20 +172,28 @@ pub(crate) struct Strength {
 /// The strength of the relationship with one sponsor. O(n log n).
 pub(crate) fn strength(known: &Known<'_>, policy: &Policy) -> Strength {
     let components = components::all(known, policy.half_life_days);
+    let values = components.each_ref().map(Component::value);
+    let (score, coverage) = score(&values, policy);
+    Strength {
+        score,
+        coverage,
+        components,
+        weights: policy.weights,
+    }
+}
+
+/// The weighted mean of the known values in [0, 100], and the share of the weight that they have.
+fn score(values: &[Option<f64>; 8], policy: &Policy) -> (Option<f64>, f64) {
     let (mut sum, mut weight) = (0.0, 0.0);
-    for (component, w) in components.iter().zip(policy.weights) {
-        if let Some(value) = component.value() {
+    for (value, w) in values.iter().zip(policy.weights) {
+        if let Some(value) = value {
             sum += w * value;
             weight += w;
         }
     }
     let total: f64 = policy.weights.iter().sum();
-    Strength {
-        score: (weight > 0.0).then(|| 100.0 * sum / weight),
-        coverage: if total > 0.0 { weight / total } else { 0.0 },
-        components,
-        weights: policy.weights,
-    }
+    let coverage = if total > 0.0 { weight / total } else { 0.0 };
+    ((weight > 0.0).then(|| 100.0 * sum / weight), coverage)
 }
 
 impl Strength {

@@ -3,9 +3,9 @@
 use super::cpm::{self, Schedule};
 use super::limits::{SENSITIVITY_RUNS, SENSITIVITY_VALUES};
 use super::plan::Plan;
-use super::simulate::{self, Bounds, Outcome};
+use super::simulate::{self, Bounds, Column, Outcome};
 use super::statistics::spearman;
-use crate::number::ranks;
+use crate::number::{Ranker, ranks};
 use crate::{Error, Run};
 
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl<'a> Analysis<'a> {
             outcome: None,
             sorted: Vec::new(),
             sensitivity: None,
-            no_sensitivity: crate::relationship::SWITCHED_OFF,
+            no_sensitivity: crate::advanced::SWITCHED_OFF,
         };
         if plan.jobs.is_empty() {
             return Ok(analysis);
@@ -56,12 +56,7 @@ impl<'a> Analysis<'a> {
         analysis.sorted.sort_unstable_by(f64::total_cmp);
         if keep > 0 {
             let finish = ranks(&outcome.total[..keep]);
-            let mut all = Vec::with_capacity(outcome.durations.len());
-            for column in &outcome.durations {
-                run.check()?;
-                all.push(spearman(column, &finish));
-            }
-            analysis.sensitivity = Some(all);
+            analysis.sensitivity = Some(sensitivity(&outcome.durations, &finish, run)?);
         }
         analysis.outcome = Some(outcome);
         Ok(analysis)
@@ -77,4 +72,49 @@ impl<'a> Analysis<'a> {
     pub(super) fn runs(&self) -> f64 {
         self.plan.input.simulation.runs as f64
     }
+}
+
+/// Values worth a thread of their own: about a millisecond of ranking.
+const VALUES_PER_THREAD: usize = 100_000;
+
+/// The rank correlation of each column with the finish, on as many threads as that is worth and the run may use.
+fn sensitivity(
+    columns: &[Column],
+    finish: &[f64],
+    run: &Run<'_>,
+) -> Result<Vec<Option<f64>>, Error> {
+    let values = columns.len() * finish.len();
+    let threads = (values / VALUES_PER_THREAD).clamp(1, run.threads.get());
+    let some = |columns: &[Column]| -> Result<Vec<Option<f64>>, Error> {
+        let mut ranker = Ranker::default();
+        let mut all = Vec::with_capacity(columns.len());
+        for column in columns {
+            run.check()?;
+            all.push(spearman(
+                column.iter().flatten().copied(),
+                finish,
+                &mut ranker,
+            ));
+        }
+        Ok(all)
+    };
+    let parts = columns.chunks(columns.len().div_ceil(threads).max(1));
+    let mut all = Vec::with_capacity(columns.len());
+    for part in crate::threads::each(parts, some) {
+        all.extend(part?);
+    }
+    Ok(all)
+}
+
+/// Quantiles of a plan's finish by simulation alone: nothing kept, nothing laid out.
+pub(super) fn finish(plan: &Plan<'_>, q: [f64; 4], run: &Run<'_>) -> Result<[f64; 4], Error> {
+    let latest: Vec<i64> = cpm::schedule(plan).slots.iter().map(|s| s.lf).collect();
+    let bounds = Bounds {
+        latest: latest.iter().map(|&e| e as f64).collect(),
+        due: &plan.due(&latest),
+        keep: 0,
+    };
+    let mut total = simulate::simulate(plan, &bounds, run)?.total;
+    total.sort_unstable_by(f64::total_cmp);
+    Ok(q.map(|q| super::statistics::quantile(&total, q)))
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::relationship::Advanced;
+use crate::advanced::Advanced;
 use crate::schema::Day;
 
 /// A call for proposals, the working calendar, and the tasks until submission.

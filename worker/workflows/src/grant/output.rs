@@ -107,7 +107,7 @@ fn completion(analysis: &Analysis<'_>, doc: &mut Document) {
         "runs": simulation.runs,
         "seed": simulation.seed,
         "method": "Monte Carlo, beta-PERT, ChaCha8 with one stream per run; Wilson 95 % interval",
-        "method_version": 2,
+        "method_version": 3,
         "working_days_available": plan.available,
         "duration": {"mean": float(mean), "variance": maybe(variance), "sd": maybe(variance.map(f64::sqrt)),
             "p10": float(at(0.1)), "p50": float(at(0.5)), "p80": float(at(0.8)), "p95": float(at(0.95)),
@@ -145,7 +145,7 @@ fn latest_safe_start(analysis: &Analysis<'_>, doc: &mut Document) {
     doc.set(
         "latest_safe_start_detail",
         json!({"target": float(target), "working_days_from_as_of": ordinal, "past": ordinal < 0,
-            "method": "quantile of the simulated durations (common random numbers)", "method_version": 2}),
+            "method": "quantile of the simulated durations (common random numbers)", "method_version": 3}),
     );
 }
 

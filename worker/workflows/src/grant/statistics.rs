@@ -1,6 +1,6 @@
 //! Quantiles, moments and rank correlations of simulated values.
 
-use crate::number::{correlation, ranks};
+use crate::number::{Ranker, correlation};
 
 /// The nearest-rank quantile of ascending values.
 #[expect(
@@ -23,25 +23,34 @@ pub(super) fn moments(values: &[f64]) -> (f64, Option<f64>) {
 }
 
 /// Spearman's rank correlation; ties share their mean rank, `None` when a side does not vary.
-pub(super) fn spearman(x: &[f64], ranks_of_y: &[f64]) -> Option<f64> {
-    correlation(&ranks(x), ranks_of_y)
+pub(super) fn spearman(
+    x: impl Iterator<Item = f64> + Clone,
+    ranks_of_y: &[f64],
+    ranker: &mut Ranker,
+) -> Option<f64> {
+    correlation(&ranker.ranks(x), ranks_of_y)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::number::ranks;
 
     #[test]
     fn ranks_share_ties() {
         assert_eq!(ranks(&[3.0, 1.0, 3.0, 2.0]), [3.5, 1.0, 3.5, 2.0]);
         // scipy.stats.spearmanr([1, 2, 3, 4, 5], [5, 6, 7, 8, 7]).statistic
         let rho = spearman(
-            &[1.0, 2.0, 3.0, 4.0, 5.0],
+            (1..=5).map(f64::from),
             &ranks(&[5.0, 6.0, 7.0, 8.0, 7.0]),
+            &mut Ranker::default(),
         )
         .unwrap();
         assert!((rho - 0.820_782_681_668_123_2).abs() < 1e-12);
-        assert_eq!(spearman(&[1.0, 1.0], &[1.0, 2.0]), None);
+        assert_eq!(
+            spearman([1.0, 1.0].into_iter(), &[1.0, 2.0], &mut Ranker::default()),
+            None
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::limits;
 use super::tables::List;
+use crate::advanced::Advanced;
 use crate::imports::Import;
 use crate::problem::accept;
 use crate::schema::Day;
@@ -154,14 +155,6 @@ impl Metric {
         Self::Clustering,
         Self::Communities,
     ];
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Advanced {
-    #[default]
-    Auto,
-    Require,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]

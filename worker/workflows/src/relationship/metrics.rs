@@ -15,11 +15,9 @@ use super::network::Components;
 use super::sweep::Sweep;
 use super::triads::Triads;
 use super::{communities, local, spectral};
+use crate::advanced::SWITCHED_OFF;
 use crate::number::{float, maybe, small};
 use crate::{Error, Run};
-
-pub(crate) const SWITCHED_OFF: &str =
-    "the feature advanced_analytics was switched off for this run";
 
 const SHORTCUT: &str = "the formula as published, which networkx.effective_size(g, nodes=list(g)) computes; its default call takes a sparse shortcut that deviates from it with weights or directions";
 const SINKS: &str = "nodes without outgoing ties have a value here and none in NetworkX";

@@ -68,7 +68,7 @@ pub(super) const RULES: [(&str, &str); 7] = [
     ),
     (
         "R06_ask_outside_band",
-        "a pending ask outside the sponsor's smallest and largest award",
+        "a pending ask below the sponsor's smallest award or above its largest; without a pending ask, the latest one",
     ),
     (
         "R07_missing_capacity",
@@ -201,27 +201,33 @@ fn warm_path(facts: &Facts<'_>) -> Option<Advice> {
     })
 }
 
+/// What is asked now can still be changed; otherwise the latest ask tells what the next is likely to be.
 fn outside_band(facts: &Facts<'_>) -> Option<Advice> {
     let (low, high) = (facts.record.min_award, facts.record.max_award);
+    let pending = |ask: &&Asked<'_>| ask.ask.outcome == AskOutcome::Pending;
     let outside = |ask: &&Asked<'_>| {
-        let pending = ask.ask.outcome == AskOutcome::Pending;
-        pending
-            && ask.amount.is_some_and(|a| {
-                low.is_some_and(|low| a < low) || high.is_some_and(|high| a > high)
-            })
+        ask.amount
+            .is_some_and(|a| low.is_some_and(|low| a < low) || high.is_some_and(|high| a > high))
     };
-    let asks: Vec<_> = facts
-        .record
-        .asks
-        .iter()
+    let asks = &facts.record.asks;
+    let now: Vec<_> = asks.iter().filter(pending).collect();
+    let (looked_at, text) = if now.is_empty() {
+        let text = "Size the next ask to what they award: the latest one lay outside.";
+        (asks.last().into_iter().collect(), text)
+    } else {
+        let text = "Change the size of the pending ask: it lies outside what they award.";
+        (now, text)
+    };
+    let evidence: Vec<_> = looked_at
+        .into_iter()
         .filter(outside)
         .map(|a| a.ask.id.clone())
         .collect();
-    (!asks.is_empty()).then(|| Advice {
+    (!evidence.is_empty()).then(|| Advice {
         rule: RULES[5].0,
         priority: 2,
-        text: "Change the size of the pending ask: it lies outside what they award.".into(),
-        evidence: asks,
+        text: text.into(),
+        evidence,
     })
 }
 

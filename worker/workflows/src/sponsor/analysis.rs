@@ -2,8 +2,6 @@
 //!
 //! Every list is in the order of the book's records.
 
-use std::cell::RefCell;
-
 use jiff::civil::Date;
 
 use super::advice::{self, Advice, Facts};
@@ -14,7 +12,7 @@ use super::funding::{Funding, Ladder, Outlook, features, fit_asks};
 use super::influence::{Influence, Standing};
 use super::input::{AskOutcome, Input};
 use super::rfm::{self, Rfm};
-use crate::strength::Strength;
+use crate::strength::{Strength, sweep::Sweep};
 use crate::{Error, Run};
 
 /// Sponsors between two reports of progress: some milliseconds of draws.
@@ -55,16 +53,16 @@ impl<'a> Analysis<'a> {
         let influence = Influence::new(input, run)?;
         let bonds = Bonds::new(&book, input);
         run.step(0.3, "learning from decided asks")?;
-        // Asks come in order of time, so one day for each sponsor is memory enough: a day is looked at once.
-        let last = RefCell::new(vec![None; book.records.len()]);
-        let known = |i: usize, day: Date| {
+        // Asks come in order of time, so a look at each sponsor that only moves forward sees them all.
+        let mut sweeps: Vec<Option<Sweep<'_>>> = book.records.iter().map(|_| None).collect();
+        let mut known = |i: usize, day: Date| {
             let record = &book.records[i];
-            let seen = last.borrow()[i].filter(|seen: &(Date, Option<f64>)| seen.0 == day);
-            let (_, score) = seen.unwrap_or_else(|| (day, bonds.before(i, record, day).score));
-            last.borrow_mut()[i] = Some((day, score));
+            let sweep = sweeps[i].get_or_insert_with(|| bonds.looking_back(i));
+            let score = bonds.score_before((i, record), day, sweep);
             looks(score, influence.of(record))
         };
-        let asks = fit_asks(&book, &known, run)?;
+        let asks = fit_asks(&book, &mut known, run)?;
+        drop(sweeps);
         run.step(0.4, "fitting models of giving")?;
         let ladder = Ladder::new(&book, input, asks, run)?;
         let amounts = Amounts::new(&book.records, input.seed, run)?;

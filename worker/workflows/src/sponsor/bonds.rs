@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use super::book::{Book, Record};
 use super::input::{self, Input, Period};
 use crate::strength::overlap::{Overlap, Ties};
+use crate::strength::sweep::{Besides, Sweep};
 use crate::strength::{Channel, Direction, Interaction, Known, Policy, Strength, strength};
 
 /// Days between the two looks of a trend.
@@ -43,10 +44,24 @@ impl<'a> Bonds<'a> {
         self.known(i, record, day, last_second(day))
     }
 
-    /// The strength before anything of that day happened.
-    pub(super) fn before(&self, i: usize, record: &Record<'_>, day: Date) -> Strength {
+    /// A look at the `i`-th record on days that follow each other.
+    pub(super) fn looking_back(&self, i: usize) -> Sweep<'_> {
+        Sweep::new(&self.events[i], self.policy.half_life_days)
+    }
+
+    /// The score before anything of that day happened, by a look that is moved on to it.
+    pub(super) fn score_before(
+        &self,
+        (i, record): (usize, &Record<'_>),
+        day: Date,
+        sweep: &mut Sweep<'_>,
+    ) -> Option<f64> {
         let eve = day.yesterday().unwrap_or(day);
-        self.at_end_of(i, record, eve)
+        let besides = Besides {
+            gifts: self.gifts(record, eve),
+            overlap: self.overlaps[i],
+        };
+        sweep.score(last_second(eve), besides, &self.policy)
     }
 
     /// The strength that a trend compares with, and its day.
@@ -61,21 +76,23 @@ impl<'a> Bonds<'a> {
     }
 
     fn known(&self, i: usize, record: &Record<'_>, day: Date, as_of: Timestamp) -> Strength {
-        let since = self.period.number(day) - GIFT_PERIODS;
-        let gifts = record
-            .gifts
-            .iter()
-            .filter(|g| g.date <= day && self.period.number(g.date) > since)
-            .count();
         let events = &self.events[i];
         let past = events.partition_point(|e| e.at <= as_of);
         let known = Known {
             as_of,
             interactions: &events[..past],
-            gifts: self.gifts_known.then_some(gifts as u64),
+            gifts: self.gifts(record, day),
             overlap: self.overlaps[i],
         };
         strength(&known, &self.policy)
+    }
+
+    /// Gifts of the last periods up to a day; they are in order of time.
+    fn gifts(&self, record: &Record<'_>, day: Date) -> Option<u64> {
+        let since = self.period.number(day) - GIFT_PERIODS;
+        let upto = record.gifts.partition_point(|g| g.date <= day);
+        let old = record.gifts[..upto].partition_point(|g| self.period.number(g.date) <= since);
+        self.gifts_known.then_some((upto - old) as u64)
     }
 }
 

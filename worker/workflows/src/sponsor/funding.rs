@@ -5,6 +5,7 @@
 //! hand-set probabilities. Invariant: features of an ask are those of the day before it.
 
 mod asks;
+mod past;
 
 use std::collections::BTreeMap;
 

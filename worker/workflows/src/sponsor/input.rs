@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::advanced::Advanced;
 use crate::imports::Import;
 use crate::money::Amount;
-use crate::relationship::Advanced;
 use crate::schema::Day;
 
 /// Sponsors, what they gave, what they were asked, and every contact with them.
@@ -293,10 +293,10 @@ impl List {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Params {
     /// Days in which the weight of an interaction halves.
-    #[schemars(range(min = 1.0, max = 36_500.0))]
+    #[schemars(range(max = 36_500.0), extend("exclusiveMinimum" = 0.0))]
     pub(super) half_life_days: f64,
-    /// Periods for which funding is predicted.
-    #[schemars(range(min = 1, max = 20))]
+    /// Periods for which funding is predicted: at most twenty years of months.
+    #[schemars(range(min = 1, max = 240))]
     pub(super) horizon_periods: u32,
     /// Length of a period of the calendar.
     pub(super) period: Period,

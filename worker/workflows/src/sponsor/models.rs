@@ -9,9 +9,9 @@ use super::input::Period;
 use super::model::bgbb::History;
 use super::model::bgnbd::{self, Customer};
 use super::model::shrinkage::Prior;
+use crate::advanced::SWITCHED_OFF;
 use crate::document::Document;
 use crate::number::{correlation, float, maybe, ranks};
-use crate::relationship::SWITCHED_OFF;
 use crate::{Error, Run};
 
 /// Fewer sponsors with a repeated gift are no sample to compare two models on.

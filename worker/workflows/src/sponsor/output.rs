@@ -12,10 +12,10 @@ use super::funding::Funding;
 use super::influence::Standing;
 use super::rfm::{FEWEST, Rfm};
 use super::{gaps, limits, models};
+use crate::advanced::SWITCHED_OFF;
 use crate::document::Document;
 use crate::money;
 use crate::number::{float, maybe};
-use crate::relationship::SWITCHED_OFF;
 use crate::{Error, Run};
 
 /// Version of the rules behind the numbers of this page.

@@ -11,17 +11,17 @@ use super::{Direction, Interaction, Known};
 use crate::number::float;
 
 /// Interactions' weight at which intensity is one half. Fixed: one sponsor's data must not move another's score.
-const HALF_INTENSITY: f64 = 3.0;
+pub(super) const HALF_INTENSITY: f64 = 3.0;
 /// Hours in which the worth of an answer halves.
 const ANSWER_HALF_LIFE_HOURS: f64 = 24.0;
 /// A message without an answer for so long has none.
-const ANSWER_DAYS: f64 = 14.0;
+pub(super) const ANSWER_DAYS: i32 = 14;
 /// Months that consistency looks at.
-const ACTIVE_MONTHS: i32 = 12;
+pub(super) const ACTIVE_MONTHS: i32 = 12;
 /// Months in which duration comes to 63 %.
-const DURATION_MONTHS: f64 = 24.0;
+pub(super) const DURATION_MONTHS: f64 = 24.0;
 /// Mean length of a month of the Gregorian calendar.
-const DAYS_PER_MONTH: f64 = 30.436_875;
+pub(super) const DAYS_PER_MONTH: f64 = 30.436_875;
 
 /// Why all that rests on interactions is unknown without one.
 const NO_INTERACTION: &str = "no interaction";
@@ -125,7 +125,7 @@ pub(super) fn all(known: &Known<'_>, half_life_days: f64) -> [Component; 8] {
 }
 
 /// Days from one instant to a later one.
-fn days(from: Timestamp, to: Timestamp) -> f64 {
+pub(super) fn days(from: Timestamp, to: Timestamp) -> f64 {
     to.duration_since(from).as_secs_f64() / 86_400.0
 }
 
@@ -184,12 +184,10 @@ fn responsiveness(past: &[Weighed<'_>], as_of: Timestamp) -> Component {
     let ours = past.iter().filter(|w| w.it.direction == Direction::Out);
     for message in ours {
         match answers.get(message.it.id) {
-            Some(&answer) if days(message.it.at, answer) <= ANSWER_DAYS => {
-                // Clocks differ: an answer before its question took no time.
-                let hours = 24.0 * days(message.it.at, answer).max(0.0);
-                sum += (-hours / ANSWER_HALF_LIFE_HOURS).exp2();
+            Some(&answer) if days(message.it.at, answer) <= f64::from(ANSWER_DAYS) => {
+                sum += answer_worth(message.it.at, answer);
             }
-            None if days(message.it.at, as_of) < ANSWER_DAYS => {
+            None if days(message.it.at, as_of) < f64::from(ANSWER_DAYS) => {
                 censored += 1;
                 continue;
             }
@@ -214,6 +212,12 @@ fn responsiveness(past: &[Weighed<'_>], as_of: Timestamp) -> Component {
     })
 }
 
+/// What an answer counts by the time it took. Clocks differ: one before its question took none.
+pub(super) fn answer_worth(question: Timestamp, answer: Timestamp) -> f64 {
+    let hours = 24.0 * days(question, answer).max(0.0);
+    (-hours / ANSWER_HALF_LIFE_HOURS).exp2()
+}
+
 fn consistency(past: &[Weighed<'_>], as_of: Timestamp) -> Component {
     if past.is_empty() {
         return Component::Unknown(NO_INTERACTION);
@@ -234,7 +238,7 @@ fn consistency(past: &[Weighed<'_>], as_of: Timestamp) -> Component {
 }
 
 /// The number of a calendar month in UTC; consecutive months have consecutive numbers.
-fn month(at: Timestamp) -> i32 {
+pub(super) fn month(at: Timestamp) -> i32 {
     let date: Date = TimeZone::UTC.to_datetime(at).date();
     12 * i32::from(date.year()) + i32::from(date.month())
 }

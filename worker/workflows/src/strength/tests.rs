@@ -4,8 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::{
-    Channel, Component, Direction, Interaction, Known, Overlap, Policy, Strength, overlap::Ties,
+    Channel, Component, Direction, Interaction, Known, Overlap, Policy, Strength,
+    overlap::Ties,
     strength,
+    sweep::{Besides, Sweep},
 };
 
 fn as_of() -> Timestamp {
@@ -274,6 +276,29 @@ proptest! {
         interactions.rotate_left(middle);
         interactions.reverse();
         prop_assert_eq!(of(&interactions), s);
+    }
+
+    #[test]
+    fn a_sweep_over_days_scores_as_a_look_at_each_of_them(
+        raw in prop::collection::vec(interaction(), 0..20),
+        mut looks in prop::collection::vec((0_i64..20_000, prop::option::of(0_u64..5)), 1..30),
+        half_life_days in 1.0_f64..400.0,
+    ) {
+        let mut interactions = build(&raw);
+        interactions.sort_by_key(|i| (i.at, i.id));
+        looks.sort_by_key(|(hours, _)| -hours);
+        let policy = Policy { half_life_days, ..Policy::default() };
+        let overlap = Some(Overlap { both: 1, either: 3 });
+        let mut sweep = Sweep::new(&interactions, half_life_days);
+        for (hours, gifts) in looks {
+            let as_of = ago(hours);
+            let direct = Known { as_of, interactions: &interactions, gifts, overlap };
+            let direct = strength(&direct, &policy).score;
+            let swept = sweep.score(as_of, Besides { gifts, overlap }, &policy);
+            prop_assert_eq!(direct.is_some(), swept.is_some());
+            let (direct, swept) = (direct.unwrap_or(0.0), swept.unwrap_or(0.0));
+            prop_assert!((direct - swept).abs() < 1e-11, "{} hours ago: {} and {}", hours, direct, swept);
+        }
     }
 
     #[test]

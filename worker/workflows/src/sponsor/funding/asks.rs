@@ -4,8 +4,8 @@
 //! all that it was fitted to, and is not used unless it beats the base rate there.
 
 use jiff::civil::Date;
-use rust_decimal::Decimal;
 
+use super::past::Past;
 use crate::money;
 use crate::sponsor::book::{Asked, Book, Record, count};
 use crate::sponsor::model::logistic::{Case, Judgement, Model, judge};
@@ -17,6 +17,9 @@ const FEWEST_ASKS: usize = 100;
 const FEWEST_OF_EACH: usize = 30;
 /// Share of the asks, by time, that the model is fitted to.
 const TRAINING_SHARE: f64 = 0.7;
+
+/// Asks between two looks at the stop request: each takes some microseconds.
+const CHECK_EVERY: usize = 1_024;
 
 /// What the model looks at.
 pub(crate) const FEATURES: [&str; 6] = [
@@ -51,8 +54,9 @@ impl Scored {
     }
 }
 
-/// What is known of a sponsor on a day besides its gifts: relationship score and influence, both in [0, 1].
-pub(crate) type Known<'a> = &'a dyn Fn(usize, Date) -> (Option<f64>, Option<f64>);
+/// What is known of a sponsor on a day besides its gifts: relationship score and influence, both in [0, 1]. Each
+/// sponsor's days are asked for in their order.
+pub(crate) type Known<'a> = &'a mut dyn FnMut(usize, Date) -> (Option<f64>, Option<f64>);
 
 /// Fits and judges the model. The inner error says why there is none.
 pub(crate) fn fit(
@@ -76,14 +80,18 @@ pub(crate) fn fit(
     }
     decided.sort_by_key(|(_, a, _)| (a.ask.date, a.ask.id.as_str()));
     let mut cases = Vec::with_capacity(decided.len());
-    for (i, ask, success) in decided {
-        // A look at a relationship as it was then takes all its contacts.
-        run.check()?;
-        let day = ask.ask.date.0;
-        let Outlook(features) = features(&book.records[i], Some(ask), day, known(i, day));
+    let mut pasts: Vec<Past> = book.records.iter().map(|_| Past::default()).collect();
+    for (k, (i, ask, success)) in decided.into_iter().enumerate() {
+        if k % CHECK_EVERY == 0 {
+            run.check()?;
+        }
+        let (record, day) = (&book.records[i], ask.ask.date.0);
+        pasts[i].until(day, &record.gifts);
+        let features = then(record, Some(ask), day, &pasts[i]);
+        let Outlook(features) = features.with(known(i, day));
         cases.push(Case { features, success });
     }
-    Ok(scored(&cases))
+    scored(&cases, run)
 }
 
 #[expect(
@@ -91,28 +99,29 @@ pub(crate) fn fit(
     clippy::cast_sign_loss,
     reason = "a share of the number of cases"
 )]
-fn scored(cases: &[Case<6>]) -> Result<Scored, String> {
+fn scored(cases: &[Case<6>], run: &Run<'_>) -> Result<Result<Scored, String>, Error> {
     let (training, later) = cases.split_at((TRAINING_SHARE * cases.len() as f64).round() as usize);
-    let model = Model::fit(training).filter(|m| m.converged);
-    let model = model.ok_or("the earlier asks all ended the same way")?;
+    let Some(model) = Model::fit(training, run)?.filter(|m| m.converged) else {
+        return Ok(Err("the earlier asks all ended the same way".into()));
+    };
     let base_rate = training.iter().filter(|c| c.success).count() as f64 / training.len() as f64;
     let predictions: Vec<_> = later.iter().map(|c| model.predict(&c.features)).collect();
     let outcomes: Vec<_> = later.iter().map(|c| c.success).collect();
-    let judgement = judge(&predictions, &outcomes, base_rate);
+    let judgement = judge(&predictions, &outcomes, base_rate, run)?;
     let better = judgement.brier_skill > 0.0;
     if !better {
-        return Err(format!(
+        return Ok(Err(format!(
             "the model of asks does not beat the base rate on later asks (Brier skill {:.3})",
             judgement.brier_skill
-        ));
+        )));
     }
-    Ok(Scored {
+    Ok(Ok(Scored {
         model,
         judgement,
         trained_on: count(training),
         judged_on: count(later),
         base_rate,
-    })
+    }))
 }
 
 /// The features of an ask on a day, from what was known before it. Without an ask its size and subject are unknown.
@@ -120,35 +129,35 @@ pub(crate) fn features(
     record: &Record<'_>,
     ask: Option<&Asked<'_>>,
     day: Date,
-    (relationship, broker): (Option<f64>, Option<f64>),
+    known: (Option<f64>, Option<f64>),
 ) -> Outlook {
-    let past: Vec<_> = record.gifts.iter().take_while(|g| g.date < day).collect();
-    let recency = past
+    let mut past = Past::default();
+    past.until(day, &record.gifts);
+    then(record, ask, day, &past).with(known)
+}
+
+impl Outlook {
+    /// With relationship and influence.
+    fn with(mut self, known: (Option<f64>, Option<f64>)) -> Self {
+        (self.0[4], self.0[5]) = known;
+        self
+    }
+}
+
+/// What gifts and the ask itself say.
+fn then(record: &Record<'_>, ask: Option<&Asked<'_>>, day: Date, past: &Past) -> Outlook {
+    let gifts = &record.gifts[..past.gifts];
+    let recency = gifts
         .last()
         .map(|g| f64::from((day - g.date).get_days()).ln_1p());
-    let mut amounts: Vec<Decimal> = past
-        .iter()
-        .map(|g| g.amount)
-        .filter(|a| !a.is_zero())
-        .collect();
-    amounts.sort_unstable();
     let size = ask
         .and_then(|a| a.amount)
         .filter(|a| !a.is_zero())
-        .zip(median(&amounts))
+        .zip(past.median())
         .map(|(ask, usual)| (money::float(ask) / money::float(usual)).ln());
-    let frequency = f64::from(count(&past)).ln_1p();
+    let frequency = f64::from(count(gifts)).ln_1p();
     let focus = ask.and_then(|a| jaccard(&a.ask.focus_areas, &record.sponsor.focus_areas));
-    Outlook([recency, Some(frequency), size, focus, relationship, broker])
-}
-
-/// The middle of ascending amounts; the mean of the two middle ones of an even number.
-pub(crate) fn median(sorted: &[Decimal]) -> Option<Decimal> {
-    let (low, high) = (
-        sorted.get(sorted.len().checked_sub(1)? / 2)?,
-        sorted.get(sorted.len() / 2)?,
-    );
-    Some((*low + *high) / Decimal::TWO)
+    Outlook([recency, Some(frequency), size, focus, None, None])
 }
 
 /// Shared over all; `None` when either side is empty.

@@ -6,6 +6,7 @@
 //! (calibration: B. Van Calster et al., J. Am. Med. Inform. Assoc. 27(4), 2020).
 
 use super::special::logistic;
+use crate::{Error, Run};
 
 /// Penalty on each standardised coefficient; the intercept has none.
 pub(crate) const RIDGE: f64 = 1.0;
@@ -34,10 +35,10 @@ pub(crate) struct Model<const K: usize> {
 
 impl<const K: usize> Model<K> {
     /// Fits to the cases. `None` unless both outcomes occur.
-    pub(crate) fn fit(cases: &[Case<K>]) -> Option<Self> {
+    pub(crate) fn fit(cases: &[Case<K>], run: &Run<'_>) -> Result<Option<Self>, Error> {
         let successes = cases.iter().filter(|c| c.success).count();
         if successes == 0 || successes == cases.len() {
-            return None;
+            return Ok(None);
         }
         let (means, deviations) = moments(cases);
         let rows: Vec<_> = cases
@@ -45,14 +46,14 @@ impl<const K: usize> Model<K> {
             .map(|c| standardised(&c.features, &means, &deviations))
             .collect();
         let outcomes: Vec<_> = cases.iter().map(|c| c.success).collect();
-        let newton = newton(&rows, &outcomes, RIDGE)?;
-        Some(Self {
+        let newton = newton(&rows, &outcomes, RIDGE, run)?;
+        Ok(newton.map(|newton| Self {
             means,
             deviations,
             coefficients: newton.at,
             factor: newton.factor,
             converged: newton.converged,
-        })
+        }))
     }
 
     /// The probability of success.
@@ -88,7 +89,12 @@ pub(crate) struct Judgement {
 }
 
 /// Judges predictions against outcomes, and against always saying `base_rate`.
-pub(crate) fn judge(predictions: &[f64], outcomes: &[bool], base_rate: f64) -> Judgement {
+pub(crate) fn judge(
+    predictions: &[f64],
+    outcomes: &[bool],
+    base_rate: f64,
+    run: &Run<'_>,
+) -> Result<Judgement, Error> {
     let truth = |o: bool| if o { 1.0 } else { 0.0 };
     let n = outcomes.len() as f64;
     let score = |p: &mut dyn Iterator<Item = f64>| {
@@ -104,14 +110,14 @@ pub(crate) fn judge(predictions: &[f64], outcomes: &[bool], base_rate: f64) -> J
         .map(|p| p.clamp(1e-12, 1.0 - 1e-12))
         .map(|p| vec![1.0, (p / (1.0 - p)).ln()])
         .collect();
-    Judgement {
+    Ok(Judgement {
         auc: auc(predictions, outcomes),
         brier,
         brier_skill: 1.0 - brier / naive,
-        calibration: newton(&rows, outcomes, 0.0)
+        calibration: newton(&rows, outcomes, 0.0, run)?
             .filter(|fit| fit.converged && fit.at.iter().all(|c| c.abs() < 1e3))
             .map(|fit| (fit.at[1], fit.at[0])),
-    }
+    })
 }
 
 /// Area under the ROC curve by ranks; ties count half (Mann and Whitney).
@@ -164,12 +170,21 @@ struct Newton {
     converged: bool,
 }
 
-fn newton(rows: &[Vec<f64>], outcomes: &[bool], ridge: f64) -> Option<Newton> {
-    let k = rows.first()?.len();
+fn newton(
+    rows: &[Vec<f64>],
+    outcomes: &[bool],
+    ridge: f64,
+    run: &Run<'_>,
+) -> Result<Option<Newton>, Error> {
+    let Some(k) = rows.first().map(Vec::len) else {
+        return Ok(None);
+    };
     let mut at = vec![0.0; k];
     let mut converged = false;
     let mut factor = None;
     for _ in 0..MAX_ROUNDS {
+        // Of a million rows a round takes a tenth of a second.
+        run.check()?;
         let (mut gradient, mut information) = (vec![0.0; k], vec![0.0; k * k]);
         for (row, &outcome) in rows.iter().zip(outcomes) {
             let p = logistic(dot(row, &at));
@@ -185,7 +200,9 @@ fn newton(rows: &[Vec<f64>], outcomes: &[bool], ridge: f64) -> Option<Newton> {
             gradient[i] -= ridge * at[i];
             information[i * k + i] += ridge;
         }
-        let cholesky = Factor::new(information, k)?;
+        let Some(cholesky) = Factor::new(information, k) else {
+            return Ok(None);
+        };
         let step = cholesky.solve(&gradient);
         factor = Some(cholesky);
         // Far from the optimum a full step may overshoot into flat ground.
@@ -199,11 +216,11 @@ fn newton(rows: &[Vec<f64>], outcomes: &[bool], ridge: f64) -> Option<Newton> {
             break;
         }
     }
-    Some(Newton {
+    Ok(factor.map(|factor| Newton {
         at,
-        factor: factor?,
+        factor,
         converged,
-    })
+    }))
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

@@ -263,9 +263,33 @@ fn cases() -> Vec<Case<2>> {
 }
 
 #[test]
+fn a_fit_of_asks_stops_between_its_rounds() {
+    let asked = std::sync::atomic::AtomicU32::new(0);
+    let stop = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 2;
+    let run = Run {
+        stop: &stop,
+        ..Run::unattended()
+    };
+    assert_eq!(
+        Model::fit(&cases(), &run).err(),
+        Some(crate::Error::Stopped)
+    );
+    let begun = judge(
+        &[0.9, 0.2, 0.6],
+        &[true, false, true],
+        0.5,
+        &Run {
+            stop: &|| true,
+            ..run
+        },
+    );
+    assert_eq!(begun, Err(crate::Error::Stopped));
+}
+
+#[test]
 fn logistic_regression_agrees_with_scikit_learn() {
     // LogisticRegression(C=1.0, tol=1e-12) on StandardScaler() of the same 60 rows: tests/oracle/make_logistic.py
-    let model = Model::fit(&cases()).unwrap();
+    let model = Model::fit(&cases(), &Run::unattended()).unwrap().unwrap();
     assert!(model.converged);
     let expected = [-1.007_553_023_9, 2.225_145_579_9, -1.852_490_840_7];
     for (value, expected) in model.coefficients.iter().zip(expected) {
@@ -281,7 +305,7 @@ fn logistic_regression_stays_finite_when_outcomes_are_separated() {
             success: i >= 20,
         })
         .collect();
-    let model = Model::fit(&cases).unwrap();
+    let model = Model::fit(&cases, &Run::unattended()).unwrap().unwrap();
     assert!(model.converged && model.coefficients.iter().all(|c| c.is_finite()));
     assert!(model.predict(&[Some(39.0), None]) > 0.9 && model.predict(&[Some(0.0), None]) < 0.1);
     let (low, high) = model.interval90(&[Some(39.0), None]);
@@ -292,7 +316,7 @@ fn logistic_regression_stays_finite_when_outcomes_are_separated() {
 #[test]
 fn predictions_are_judged_as_defined() {
     let outcomes = [true, true, false, false];
-    let perfect = judge(&[0.9, 0.8, 0.2, 0.1], &outcomes, 0.5);
+    let perfect = judge(&[0.9, 0.8, 0.2, 0.1], &outcomes, 0.5, &Run::unattended()).unwrap();
     assert_eq!(perfect.auc, Some(1.0));
     close(perfect.brier, (0.01 + 0.04 + 0.04 + 0.01) / 4.0, 1e-12);
     close(perfect.brier_skill, 1.0 - 0.025 / 0.25, 1e-12);
@@ -300,7 +324,7 @@ fn predictions_are_judged_as_defined() {
         perfect.calibration, None,
         "separated outcomes have no finite slope"
     );
-    let useless = judge(&[0.5; 4], &outcomes, 0.5);
+    let useless = judge(&[0.5; 4], &outcomes, 0.5, &Run::unattended()).unwrap();
     assert_eq!(useless.auc, Some(0.5));
     close(useless.brier_skill, 0.0, 1e-12);
 }
@@ -315,7 +339,10 @@ fn calibration_of_well_calibrated_predictions_is_one_and_zero() {
             outcomes.push(i < successes);
         }
     }
-    let (slope, intercept) = judge(&predictions, &outcomes, 0.425).calibration.unwrap();
+    let (slope, intercept) = judge(&predictions, &outcomes, 0.425, &Run::unattended())
+        .unwrap()
+        .calibration
+        .unwrap();
     close(slope, 1.0, 1e-8);
     close(intercept, 0.0, 1e-8);
 }

@@ -220,6 +220,108 @@ fn each_rule_of_the_table_can_be_met() {
 }
 
 #[test]
+fn an_ask_is_held_against_the_band_of_awards() {
+    let advised_on = |asks: Value| {
+        let mut input = base();
+        input["sponsors"][0]["capacity"] = json!({"min_award": 50, "max_award": "500"});
+        input["asks"] = asks;
+        let out = run(&input);
+        let all = sponsor(&out, "s1")["recommendations"].clone();
+        let mut band = all.as_array().unwrap().iter();
+        band.find(|a| a["rule"] == "R06_ask_outside_band")
+            .map(|a| a["evidence"].clone())
+    };
+    let ask = |id: &str, date: &str, amount: u32, outcome: &str| json!({"id": id, "sponsor_id": "s1", "date": date, "amount": amount, "outcome": outcome});
+    let declined = ask("a1", "2025-01-10", 600, "declined");
+    assert_eq!(advised_on(json!([declined])), Some(json!(["a1"])));
+    let small = ask("a2", "2026-01-10", 49, "awarded");
+    assert_eq!(advised_on(json!([declined, small])), Some(json!(["a2"])));
+    let inside = ask("a3", "2026-02-10", 500, "awarded");
+    assert_eq!(advised_on(json!([declined, small, inside])), None);
+    // What is asked now stands before what was.
+    let fits = ask("a4", "2027-01-10", 50, "pending");
+    assert_eq!(advised_on(json!([fits, declined])), None);
+    let huge = ask("a5", "2027-02-10", 501, "pending");
+    assert_eq!(
+        advised_on(json!([declined, huge, fits])),
+        Some(json!(["a5"]))
+    );
+}
+
+#[test]
+fn long_horizons_and_short_half_lives_are_taken() {
+    let mut input = super::super::sample_sponsors();
+    let chance = |input: &Value| -> Vec<f64> {
+        let out = run(input);
+        let all = out["sponsors"].as_array().unwrap().iter();
+        all.map(|s| number(&s["funding"]["p"])).collect()
+    };
+    let mut last = chance(&input);
+    for periods in [21, 60, 240] {
+        input["params"]["horizon_periods"] = json!(periods);
+        let next = chance(&input);
+        assert!(last.iter().zip(&next).all(|(a, b)| a <= b && *b <= 1.0));
+        last = next;
+    }
+    input["params"]["horizon_periods"] = json!(241);
+    assert_eq!(refused(&input), ["/params/horizon_periods"]);
+    let mut brief = base();
+    for days in [0.5, 1e-3, 1e-300] {
+        brief["params"]["half_life_days"] = json!(days);
+        let out = run(&brief);
+        let intensity = &sponsor(&out, "s1")["relationship"]["components"]["intensity"];
+        assert!(number(&intensity["value"]) < 1e-9);
+    }
+    brief["params"]["half_life_days"] = json!(0);
+    assert_eq!(refused(&brief), ["/params/half_life_days"]);
+}
+
+/// One sponsor, much contact, and asks on many different days.
+fn busy() -> Value {
+    let day = |i: u32| {
+        format!(
+            "{}-{:02}-{:02}",
+            2015 + i % 11,
+            1 + i * 7 % 12,
+            1 + i * 5 % 28
+        )
+    };
+    let contact = |i: u32| {
+        json!({"id": format!("i{i}"), "sponsor_id": "s", "ts": day(i * i), "channel": (["email", "meeting", "call"])[i as usize % 3],
+            "direction": (["in", "out", "mutual", "out"])[i as usize % 4], "reply_to": format!("i{}", i / 2),
+            "sentiment": if i.is_multiple_of(5) { json!(null) } else { json!(f64::from(i % 9) / 8.0 - 0.5) }})
+    };
+    let ask = |i: u32| json!({"id": format!("a{i}"), "sponsor_id": "s", "date": day(3 * i), "amount": 100 + i, "outcome": (["awarded", "declined"])[i as usize % 2]});
+    let gift = |i: u32| json!({"id": format!("g{i}"), "sponsor_id": "s", "date": day(11 * i), "amount": 50 + i});
+    json!({"as_of": "2026-11-23", "currency": "GBP", "sponsors": [{"id": "s"}],
+        "gifts": (0..40).map(gift).collect::<Vec<_>>(), "asks": (0..200).map(ask).collect::<Vec<_>>(),
+        "interactions": (0..300).map(contact).collect::<Vec<_>>()})
+}
+
+#[test]
+fn looking_back_in_one_pass_sees_what_a_look_at_each_day_sees() {
+    use super::super::{bonds::Bonds, book::Book, input::Input};
+    let input: Input = serde_json::from_value(busy()).unwrap();
+    let book = Book::new(&input).unwrap();
+    let bonds = Bonds::new(&book, &input);
+    let record = &book.records[0];
+    let mut sweep = bonds.looking_back(0);
+    let mut seen = 0;
+    for ask in &record.asks {
+        let day = ask.ask.date.0;
+        let swept = bonds.score_before((0, record), day, &mut sweep);
+        let direct = bonds.at_end_of(0, record, day.yesterday().unwrap()).score;
+        assert_eq!(swept.is_some(), direct.is_some(), "{day}");
+        assert!(
+            (swept.unwrap_or(0.0) - direct.unwrap_or(0.0)).abs() < 1e-11,
+            "{day}"
+        );
+        seen += u32::from(swept.is_some());
+    }
+    assert!(seen > 100);
+}
+
+#[test]
 fn lapsed_top_givers_are_to_be_won_back() {
     let out = run(&super::super::sample_sponsors());
     let mut won_back = 0;
