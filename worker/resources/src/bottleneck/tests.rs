@@ -172,7 +172,7 @@ fn a_collector_averages_and_forgets() {
         throttled: Some(throttled),
         ..Measured::default()
     };
-    let mut tick = |collector: &mut Collector, second, throttled| {
+    let tick = |collector: &mut Collector, second, throttled| {
         let measured = measured(throttled);
         collector.observe(&Observation {
             at: Duration::from_secs(second),
