@@ -110,13 +110,12 @@ impl Track {
 
     pub(super) fn holds_not(&mut self, at: Duration) {
         match self.phase {
-            Phase::Inactive | Phase::Resolved => {}
             Phase::Pending { .. } => self.phase = Phase::Inactive,
             Phase::Firing => self.phase = Phase::Clearing { since: at },
             Phase::Clearing { since } if at.saturating_sub(since) >= LINGER => {
                 self.phase = Phase::Resolved;
             }
-            Phase::Clearing { .. } => {}
+            Phase::Inactive | Phase::Clearing { .. } | Phase::Resolved => {}
         }
     }
 
@@ -125,8 +124,7 @@ impl Track {
         let level = self.level?;
         let what = match (self.phase, self.told) {
             (Phase::Resolved, Some(_)) => What::Over,
-            (_, None) => What::Holds,
-            (_, Some((_, told))) if told != level => What::Holds,
+            (_, told) if told.is_none_or(|(_, told)| told != level) => What::Holds,
             (Phase::Firing, Some((when, _))) if at.saturating_sub(when) >= repeat_after(level) => {
                 What::Again
             }
