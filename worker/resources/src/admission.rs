@@ -224,7 +224,8 @@ impl Ledger {
 
     /// Changes a booking to what the task in hand needs. On a shortage the
     /// booking stays as it was, to be given back: [`Resource::TooLarge`] if the
-    /// task can never run here, another one if it cannot run now.
+    /// task can never run here, another one if it cannot run now. A booking
+    /// that was given back or abandoned is nobody's, and stays.
     pub fn resize(
         &mut self,
         booking: Booking,
@@ -232,7 +233,7 @@ impl Ledger {
         now: Duration,
         conditions: &Conditions,
     ) -> Result<(), Shortage> {
-        let Some(&entry) = self.book.get(booking) else {
+        let Some(&entry) = self.book.get(booking).filter(|entry| !entry.abandoned) else {
             return Ok(());
         };
         let heavy = conditions.is_heavy_unknown(estimate, estimate.bytes);
