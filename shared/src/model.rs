@@ -15,6 +15,7 @@ pub mod retry;
 pub mod task;
 
 pub mod feature;
+pub mod health;
 pub mod level;
 
 pub mod plan;
@@ -24,6 +25,7 @@ pub mod waiting;
 pub use error::{ErrorCode, TaskError};
 pub use feature::Category;
 pub use file::FileId;
+pub use health::HealthState;
 pub use id::{AttemptToken, Nonce, TaskId, TenantId, TypeName, WorkerId};
 pub use level::{Level, ProfileName};
 pub use priority::{Priority, Route};

@@ -30,8 +30,8 @@ use query::{Counts, Page, TaskQuery, Totals, TypeInfo, WorkerView};
 use signal::Signals;
 use verbs::{
     Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply, Granted,
-    ModeAsked, ModeState, PublishedSlip, Release, Renew, Renewal, Report, Requeue, Retry,
-    RetryOutcome, Submission, Submitted, Sweep, Swept, Take, Taken,
+    ModeAsked, ModeState, Order, Orders, PublishedSlip, Release, Renew, Renewal, Report, Requeue,
+    Retry, RetryOutcome, Submission, Submitted, Sweep, Swept, Take, Taken,
 };
 
 /// Why a verb has no answer.
@@ -48,6 +48,10 @@ pub enum Error {
     /// of another program under the same keys.
     #[error("the store holds what this version cannot read: {0}")]
     Corrupt(String),
+    /// No store takes this: more than a limit, or not what it should be. A bug
+    /// of the caller; asking again is in vain.
+    #[error("the store does not take this: {0}")]
+    Refused(String),
     /// The store cannot serve this program at all.
     #[error("{0}")]
     Unsuitable(String),
@@ -133,10 +137,17 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// The mode of the fleet.
     async fn mode(&self) -> Result<ModeState>;
 
+    /// Gives a standing order, in the place of an earlier one about the same
+    /// thing. What stands after it.
+    async fn order(&self, order: Order) -> Result<Orders>;
+
+    /// The standing orders.
+    async fn orders(&self) -> Result<Orders>;
+
     /// Records that a worker lives, and what it is doing.
     async fn heartbeat(&self, beat: Beat) -> Result<BeatReply>;
 
-    /// Removes a worker that said goodbye.
+    /// Removes a worker that said goodbye, and what was ordered of it.
     async fn farewell(&self, worker: &crate::model::WorkerId) -> Result<()>;
 
     /// Records the workflow types that a worker serves. They are known for 24

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use shared::{
-    model::Stamp,
+    model::{HealthState, Level, ProfileName, Stamp},
     store::{
         Error,
         query::{Readiness, WorkerState},
@@ -76,7 +76,7 @@ pub(crate) async fn listen(core: &Core) {
                 core.leases.doubt_all();
                 ask_mode(core).await;
             }
-            Signal::Ready | Signal::Ended(_) | Signal::Workers => {}
+            Signal::Ready | Signal::Ended(_) | Signal::Workers | Signal::Orders => {}
         }
     }
 }
@@ -138,6 +138,11 @@ fn state(core: &Core, started_at: Stamp, vitals: &mut Vitals) -> WorkerState {
         memory_bytes: reading.memory_bytes,
         memory_total_bytes: reading.memory_total_bytes,
         cpu_cores: reading.cpu_cores,
+        profile: ProfileName::default(),
+        level: Level::default(),
+        health: 0.0,
+        health_state: HealthState::default(),
+        detail: serde_json::Value::Null,
     }
 }
 

@@ -262,10 +262,12 @@ impl From<store::Error> for Problem {
                 Code::StoreFull,
                 "the store has no room for new tasks; accepted ones go on, so try again later",
             ),
-            store::Error::Corrupt(_) | store::Error::Unsuitable(_) => Self::new(
-                Code::Internal,
-                "the store cannot serve this request; the coordinator's log says why",
-            ),
+            store::Error::Corrupt(_) | store::Error::Refused(_) | store::Error::Unsuitable(_) => {
+                Self::new(
+                    Code::Internal,
+                    "the store cannot serve this request; the coordinator's log says why",
+                )
+            }
         }
     }
 }

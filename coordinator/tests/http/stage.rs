@@ -9,7 +9,10 @@ use shared::{
     broker::{Broker, Delivery, local::LocalBroker},
     clock::SystemClock,
     lifecycle::Tasks,
-    model::{ErrorCode, Json, Nonce, Priority, RetryPolicy, Route, Stamp, TaskError, TypeName},
+    model::{
+        ErrorCode, HealthState, Json, Level, Nonce, Priority, ProfileName, RetryPolicy, Route,
+        Stamp, TaskError, TypeName,
+    },
     store::{
         Store,
         query::{Readiness, Slots, TypeInfo, WorkerState},
@@ -297,6 +300,11 @@ impl Stage {
             memory_bytes: 1,
             memory_total_bytes: 2,
             cpu_cores: 0.0,
+            profile: ProfileName::default(),
+            level: Level::default(),
+            health: 0.0,
+            health_state: HealthState::default(),
+            detail: Value::Null,
         };
         let worker = "stage-1".parse().unwrap();
         self.store.heartbeat(Beat { worker, state }).await.unwrap();

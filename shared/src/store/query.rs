@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Priority, RetryPolicy, Stamp, Status, TaskId, TaskView, TenantId, TypeName, WorkerId,
+    HealthState, Level, Priority, ProfileName, RetryPolicy, Stamp, Status, TaskId, TaskView,
+    TenantId, TypeName, WorkerId,
 };
 
 /// Which tasks to list.
@@ -131,6 +132,24 @@ pub struct WorkerState {
     /// CPU use of the process in cores, over the last beat.
     #[serde(default)]
     pub cpu_cores: f64,
+    /// The profile that it goes by.
+    #[serde(default)]
+    pub profile: ProfileName,
+    /// How hard pressed it is.
+    #[serde(default)]
+    pub level: Level,
+    /// How well it goes, from 0 to 100; means nothing while `health_state` is
+    /// unknown.
+    #[serde(default)]
+    pub health: f64,
+    /// How well it goes, in one word.
+    #[serde(default)]
+    pub health_state: HealthState,
+    /// Whatever else it says, as a JSON object of at most
+    /// [`Beat::MOST_DETAIL`](super::verbs::Beat::MOST_DETAIL) bytes: figures,
+    /// features, shortages. No store reads it.
+    #[serde(default)]
+    pub detail: serde_json::Value,
 }
 
 /// A worker as the store knows it.
@@ -221,6 +240,7 @@ pub struct Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::verbs::Orders;
     use serde_json::{Value, json};
 
     /// What a newer version may have written: every object has a member more.
@@ -259,10 +279,14 @@ mod tests {
             };
             let state: WorkerState = serde_json::from_str(&read(&state)).unwrap();
             assert_eq!((state.slots.cap, state.running.len()), (3, 0));
+            assert_eq!(state.health_state, HealthState::Unknown);
             let info: TypeInfo = serde_json::from_str(&read(&info)).unwrap();
             assert_eq!(info.retry.max_attempts, 7);
             let spec: crate::model::TaskSpec = serde_json::from_str(&read(&spec)).unwrap();
             assert_eq!((spec.retry.max_attempts, spec.retry.jitter), (7, false));
+            let orders = json!({"version": 3, "workers": {"w": {"drain": {"by": "x"}}}});
+            let orders: Orders = serde_json::from_str(&read(&orders)).unwrap();
+            assert_eq!((orders.version, orders.features.len()), (3, 0));
             let mode: crate::store::verbs::ModeState =
                 serde_json::from_str(&read(&json!({"mode": "paused"}))).unwrap();
             assert!(!mode.mode.starts_work());

@@ -14,11 +14,12 @@
 //!         idem:<tenant>:<k> replies, 24 h           mode runtime turn sweep seq takes bands nonce:<n>
 //!         workers types     by time, with hashes    layout blobs.mark         number of this layout; mark
 //!         total             accepted per tenant, retries, lapsed leases
+//!         orders            operators' standing orders: hash
 //! ```
 //!
 //! Read in this order: `scripts` and `lua/core.lua`, `index.lua`, `life.lua`
 //! are the ground; then the verbs by step: `submit`, `dispatch`, `run`,
-//! `control`, `upkeep`; `fleet` and `query` are for those who look;
+//! `control`, `upkeep`; `fleet`, `orders` and `query` are for those who look;
 //! `signals` carries news.
 //!
 //! Invariant: every change is one script, so it happens whole or not at all;
@@ -45,6 +46,7 @@ mod files;
 mod upkeep;
 
 mod fleet;
+mod orders;
 mod query;
 mod signals;
 
@@ -64,8 +66,8 @@ use super::{
     signal::Signals,
     verbs::{
         Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply, ModeAsked,
-        ModeState, PublishedSlip, Release, Renew, Renewal, Requeue, Retry, RetryOutcome,
-        Submission, Submitted, Sweep, Swept, Take, Taken,
+        ModeState, Order, Orders, PublishedSlip, Release, Renew, Renewal, Requeue, Retry,
+        RetryOutcome, Submission, Submitted, Sweep, Swept, Take, Taken,
     },
 };
 
@@ -178,6 +180,14 @@ impl Store for RedisStore {
 
     async fn mode(&self) -> Result<ModeState> {
         control::mode(&self.link).await
+    }
+
+    async fn order(&self, order: Order) -> Result<Orders> {
+        orders::give(&self.link, order).await
+    }
+
+    async fn orders(&self) -> Result<Orders> {
+        orders::standing(&self.link).await
     }
 
     async fn heartbeat(&self, beat: Beat) -> Result<BeatReply> {

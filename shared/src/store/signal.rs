@@ -18,6 +18,8 @@ pub enum Signal {
     CancelAsked(Vec<TaskId>),
     /// The mode changed.
     Mode,
+    /// The standing orders changed.
+    Orders,
     /// A worker came or went, or serves other types.
     Workers,
     /// News may have been lost: look at everything.

@@ -9,8 +9,8 @@
 //! and [`tally`] are what is in it and beside it in memory; [`core`] owns them
 //! and holds the one way in which a state changes. The verbs follow the nine
 //! steps: [`submit`], [`dispatch`] (with [`rotation`]), [`run`], [`report`],
-//! [`resolve`]; then [`control`], [`files`], [`upkeep`], [`fleet`], [`query`] (with
-//! [`pace`]) and [`signals`].
+//! [`resolve`]; then [`control`], [`orders`], [`files`], [`upkeep`], [`fleet`], [`query`] (with
+//! [`pace`]) and [`signals`]. [`seam`] leads from the trait to them.
 //!
 //! Invariant: whatever was answered is on the disk; after a crash nothing is
 //! half there. Deliberately absent: a second process on the same folder.
@@ -43,6 +43,8 @@ mod resolve;
 
 mod control;
 
+mod orders;
+
 mod files;
 
 mod upkeep;
@@ -55,6 +57,8 @@ mod query;
 
 mod signals;
 
+mod seam;
+
 use std::{
     fmt,
     path::PathBuf,
@@ -62,27 +66,13 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use async_trait::async_trait;
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::{
-    clock::Clock,
-    model::{FileId, Nonce, TaskId, TaskView, TenantId, WorkerId},
-};
+use crate::clock::Clock;
 
 use self::core::Core;
-use super::{
-    Error, Result, Store,
-    files::{FilePut, FileRecord, NewFile, Payloads},
-    query::{Counts, Page, TaskQuery, Totals, TypeInfo, WorkerView},
-    signal::{Signal, Signals},
-    verbs::{
-        Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply, ModeAsked,
-        ModeState, PublishedSlip, Release, Renew, Renewal, Requeue, Retry, RetryOutcome,
-        Submission, Submitted, Sweep, Swept, Take, Taken,
-    },
-};
+use super::{Error, Result, signal::Signal};
 
 /// Verbs that may wait for the writing thread: four full groups. Further
 /// askers wait at the door, so that memory stays bounded.
@@ -221,148 +211,5 @@ fn fault(error: rusqlite::Error) -> Error {
         Some(ErrorCode::DiskFull) => Error::Full(text),
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) | None => Error::Corrupt(text),
         Some(_) => Error::Unavailable(text),
-    }
-}
-
-#[async_trait]
-impl Store for SqliteStore {
-    async fn submit(&self, submission: Submission) -> Result<Submitted> {
-        self.write(move |core| submit::submit(core, &submission))
-            .await
-    }
-
-    async fn take_ready(&self, take: Take) -> Result<Taken> {
-        self.write(move |core| dispatch::take_ready(core, &take))
-            .await
-    }
-
-    async fn published(&self, slips: Vec<PublishedSlip>) -> Result<()> {
-        self.write(move |core| dispatch::published(core, &slips))
-            .await
-    }
-
-    async fn claim(&self, claim: Claim) -> Result<ClaimReply> {
-        self.write(move |core| run::claim(core, &claim)).await
-    }
-
-    async fn renew(&self, renew: Renew) -> Result<Vec<Renewal>> {
-        self.write(move |core| run::renew(core, renew)).await
-    }
-
-    async fn finish(&self, finish: Finish) -> Result<FinishReply> {
-        self.write(move |core| report::finish(core, &finish)).await
-    }
-
-    async fn release(&self, release: Release) -> Result<Vec<bool>> {
-        self.write(move |core| report::release(core, &release))
-            .await
-    }
-
-    async fn cancel(&self, cancel: Cancel) -> Result<Vec<CancelOutcome>> {
-        self.write(move |core| control::cancel(core, &cancel)).await
-    }
-
-    async fn retry(&self, retry: Retry) -> Result<Vec<RetryOutcome>> {
-        self.write(move |core| control::retry(core, &retry)).await
-    }
-
-    async fn sweep(&self, sweep: Sweep) -> Result<Swept> {
-        self.write(move |core| upkeep::sweep(core, &sweep)).await
-    }
-
-    async fn requeue(&self, requeue: Requeue) -> Result<u32> {
-        self.write(move |core| dispatch::requeue(core, &requeue))
-            .await
-    }
-
-    async fn set_mode(&self, asked: ModeAsked) -> Result<ModeState> {
-        self.write(move |core| control::set_mode(core, asked)).await
-    }
-
-    async fn mode(&self) -> Result<ModeState> {
-        self.read(facts::mode).await
-    }
-
-    async fn heartbeat(&self, beat: Beat) -> Result<BeatReply> {
-        self.write(move |core| fleet::heartbeat(core, beat)).await
-    }
-
-    async fn farewell(&self, worker: &WorkerId) -> Result<()> {
-        let worker = worker.clone();
-        self.write(move |core| {
-            fleet::farewell(core, &worker);
-            Ok(())
-        })
-        .await
-    }
-
-    async fn announce(&self, types: Vec<TypeInfo>) -> Result<()> {
-        self.write(move |core| fleet::announce(core, &types)).await
-    }
-
-    async fn types(&self) -> Result<Vec<TypeInfo>> {
-        let now = self.clock.now();
-        self.read(move |db| fleet::types(db, now)).await
-    }
-
-    async fn workers(&self) -> Result<Vec<WorkerView>> {
-        self.write(|core| Ok(fleet::workers(core))).await
-    }
-
-    async fn task(&self, tenant: &TenantId, id: TaskId) -> Result<Option<TaskView>> {
-        let tenant = tenant.clone();
-        self.read(move |db| query::task(db, &tenant, id)).await
-    }
-
-    async fn tasks(&self, query: TaskQuery) -> Result<Page> {
-        self.read(move |db| query::tasks(db, &query)).await
-    }
-
-    async fn counts(&self, tenant: &TenantId) -> Result<Counts> {
-        let tenant = tenant.clone();
-        self.write(move |core| query::counts(core, &tenant)).await
-    }
-
-    async fn totals(&self) -> Result<Totals> {
-        self.write(|core| query::totals(core)).await
-    }
-
-    async fn put_file(&self, file: NewFile) -> Result<FilePut> {
-        self.write(move |core| files::put(core, file)).await
-    }
-
-    async fn files(&self, tenant: &TenantId, ids: &[FileId]) -> Result<Vec<Option<FileRecord>>> {
-        let (tenant, ids) = (tenant.clone(), ids.to_vec());
-        self.read(move |db| files::look(db, &tenant, &ids)).await
-    }
-
-    async fn keys_held(&self, tenant: &TenantId, keys: &[String]) -> Result<Vec<bool>> {
-        let (tenant, keys) = (tenant.clone(), keys.to_vec());
-        self.read(move |db| files::held(db, &tenant, &keys)).await
-    }
-
-    async fn payloads(&self, tenant: &TenantId, ids: &[TaskId]) -> Result<Vec<Option<Payloads>>> {
-        let (tenant, ids) = (tenant.clone(), ids.to_vec());
-        self.read(move |db| files::payloads(db, &tenant, &ids))
-            .await
-    }
-
-    async fn blob_mark(&self, drawn: Nonce) -> Result<Nonce> {
-        self.write(move |core| facts::blob_mark(&core.db, drawn))
-            .await
-    }
-
-    async fn contact_key(&self, tenant: &TenantId, drawn: Nonce) -> Result<Nonce> {
-        let tenant = tenant.clone();
-        self.write(move |core| facts::contact_key(&core.db, &tenant, drawn))
-            .await
-    }
-
-    async fn ping(&self) -> Result<()> {
-        self.write(|_| Ok(())).await
-    }
-
-    async fn signals(&self) -> Result<Box<dyn Signals>> {
-        Ok(Box::new(signals::Listener(self.signals.subscribe())))
     }
 }

@@ -11,10 +11,13 @@ mod running;
 
 mod steering;
 
+mod orders;
+
 mod keeping;
 
 pub use dispatching::{Overdue, PublishedSlip, Requeue, Take, Taken, TakenTask, Windows};
 pub use keeping::{Beat, BeatReply, Sweep, Swept};
+pub use orders::{DrainOrder, FeatureOrder, Order, Orders, ProfileOrder, WorkerOrders};
 pub use running::{
     Claim, ClaimReply, ClaimTicket, Claimed, Finish, FinishReply, Finished, Granted, Outcome,
     ParentResult, Release, Renew, Renewal, Report, RunRef,

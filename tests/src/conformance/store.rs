@@ -3,7 +3,8 @@
 //! Reading order: [`lab`] (a store on the bench, with short words for long verbs), [`mod@reference`] (what is right, in
 //! plain maps), [`sketch`] (how the two are compared), [`random`] (random lives, step by step against the
 //! reference), [`pairs`] (every state and event), then the rules of DESIGN.md section 3 by name: [`claims`],
-//! [`leases`], [`dispatching`], [`cancelling`], [`families`], [`accepting`], [`keeping`], [`filing`], [`looking`].
+//! [`leases`], [`dispatching`], [`cancelling`], [`families`], [`accepting`], [`keeping`], [`filing`], [`looking`], and what
+//! is kept about the fleet itself: [`orders`].
 //!
 //! A backend runs all of it with [`store_suite!`](crate::store_suite).
 
@@ -36,6 +37,8 @@ pub mod keeping;
 pub mod filing;
 
 pub mod looking;
+
+pub mod orders;
 
 use std::sync::Arc;
 
@@ -85,6 +88,9 @@ macro_rules! store_suite {
                 a_tenant_keeps_its_key_of_contacts;
             looking: pages_stay_stable_while_tasks_arrive, filters_select, labels_select, counts_describe_the_queue,
                 signals_arrive, a_view_tells_the_whole_life;
+            orders: an_order_stands_until_it_is_withdrawn_or_over, the_latest_order_counts,
+                orders_of_a_worker_go_with_it, orders_are_told, what_is_no_order_is_refused,
+                a_worker_says_what_it_likes_within_bounds;
         );
     };
     (@tests $start:expr; $($group:ident: $($name:ident),+;)+) => {

@@ -4,10 +4,14 @@
 //! those of the table in the documentation; an override keeps every figure it
 //! does not name, and nonsense is refused with the field and what is allowed.
 
+mod overrides;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shared::model::{Category, ProfileName};
+
+pub use overrides::{Flaw, Overrides};
 
 /// When a resource counts as high or critical: shares, 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

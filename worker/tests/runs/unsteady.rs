@@ -22,8 +22,8 @@ use shared::{
         signal::Signals,
         verbs::{
             Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply,
-            ModeAsked, ModeState, PublishedSlip, Release, Renew, Renewal, Requeue, Retry,
-            RetryOutcome, Submission, Submitted, Sweep, Swept, Take, Taken,
+            ModeAsked, ModeState, Order, Orders, PublishedSlip, Release, Renew, Renewal, Requeue,
+            Retry, RetryOutcome, Submission, Submitted, Sweep, Swept, Take, Taken,
         },
     },
 };
@@ -127,6 +127,8 @@ pass_on! {
     requeue(requeue: Requeue) -> u32;
     set_mode(asked: ModeAsked) -> ModeState;
     mode() -> ModeState;
+    order(order: Order) -> Orders;
+    orders() -> Orders;
     heartbeat(beat: Beat) -> BeatReply;
     farewell(worker: &WorkerId) -> ();
     announce(types: Vec<TypeInfo>) -> ();

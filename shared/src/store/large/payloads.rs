@@ -21,9 +21,9 @@ use crate::{
         signal::Signals,
         verbs::{
             Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply,
-            Granted, ModeAsked, ModeState, NewTask, Outcome, PublishedSlip, Release, Renew,
-            Renewal, Report, Requeue, Retry, RetryOutcome, Submission, Submitted, Sweep, Swept,
-            Take, Taken,
+            Granted, ModeAsked, ModeState, NewTask, Order, Orders, Outcome, PublishedSlip, Release,
+            Renew, Renewal, Report, Requeue, Retry, RetryOutcome, Submission, Submitted, Sweep,
+            Swept, Take, Taken,
         },
     },
 };
@@ -133,6 +133,8 @@ as_it_is! {
     requeue(requeue: Requeue) -> u32;
     set_mode(asked: ModeAsked) -> ModeState;
     mode() -> ModeState;
+    order(order: Order) -> Orders;
+    orders() -> Orders;
     heartbeat(beat: Beat) -> BeatReply;
     farewell(worker: &WorkerId) -> ();
     announce(types: Vec<TypeInfo>) -> ();

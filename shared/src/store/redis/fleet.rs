@@ -27,6 +27,7 @@ const TYPES_KEPT: Duration = Duration::from_hours(24);
 
 /// Records a sign of life.
 pub(super) async fn heartbeat(link: &Link, beat: Beat) -> Result<BeatReply> {
+    let beat = beat.bounded();
     let mut ask = Ask::new(&scripts::HEARTBEAT, link.base());
     ask.arg(beat.worker.as_str())
         .arg(mark(&beat.state))
@@ -36,6 +37,7 @@ pub(super) async fn heartbeat(link: &Link, beat: Beat) -> Result<BeatReply> {
         mode: parse_mode(&items.text()?)?,
         unknown: items.int()? != 0,
         hint: reply::hint(items.items()?)?,
+        orders_version: items.int()?.unsigned_abs(),
     })
 }
 

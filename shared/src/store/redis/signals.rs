@@ -2,7 +2,7 @@
 //!
 //! One message per call of a script, with each kind of news at most once
 //! (`lua/index.lua` writes it): `R` ready, `E<number>:<ids>` ended,
-//! `C<number>:<ids>` cancel asked, `M` mode, `W` workers.
+//! `C<number>:<ids>` cancel asked, `M` mode, `W` workers, `O` orders.
 //!
 //! Invariant: [`Signals::next`] may be dropped at any point and loses nothing
 //! that had arrived; every connection after the first is followed by
@@ -236,6 +236,7 @@ fn decode(mut bytes: &[u8]) -> Result<Vec<Signal>> {
             b'R' => (Signal::Ready, rest),
             b'M' => (Signal::Mode, rest),
             b'W' => (Signal::Workers, rest),
+            b'O' => (Signal::Orders, rest),
             b'E' | b'C' => {
                 let (ids, rest) = ids(rest).ok_or_else(bad)?;
                 let ended = *letter == b'E';
@@ -271,7 +272,7 @@ mod tests {
     fn news_are_read_one_by_one() {
         let (a, b) = (TaskId::from_bytes([1; 16]), TaskId::from_bytes([2; 16]));
         let (a_row, b_row) = (a.as_bytes().as_slice(), b.as_bytes().as_slice());
-        let news = [b"RE2:", a_row, b_row, b"C1:", b_row, b"MW"].concat();
+        let news = [b"RE2:", a_row, b_row, b"C1:", b_row, b"MWO"].concat();
         let signals = decode(&news).unwrap();
         assert_eq!(
             signals,
@@ -281,6 +282,7 @@ mod tests {
                 Signal::CancelAsked(vec![b]),
                 Signal::Mode,
                 Signal::Workers,
+                Signal::Orders,
             ]
         );
         assert_eq!(decode(b"").unwrap(), []);

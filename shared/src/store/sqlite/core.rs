@@ -13,7 +13,7 @@ use crate::{
     model::{Stamp, TaskError, TaskEvent, TaskState, To},
     store::{
         Error, Result,
-        verbs::{Mode, ModeState},
+        verbs::{Mode, ModeState, Orders},
     },
 };
 
@@ -42,6 +42,7 @@ pub(super) struct Core {
     pub(super) fleet: Fleet,
     pub(super) pace: Pace,
     pub(super) mode: ModeState,
+    pub(super) orders: Orders,
     /// Learned run times in microseconds, by type.
     pub(super) learned: HashMap<i64, f64>,
     /// The next acceptance number.
@@ -68,14 +69,15 @@ impl Core {
         let tally = Tally::load(&db)?;
         Ok(Self {
             now: clock.now(),
-            clock,
             names,
             tally,
             news: News::default(),
             takes: Takes::default(),
-            fleet: Fleet::default(),
+            fleet: Fleet::new(clock.now()),
             pace: Pace::default(),
+            clock,
             mode: facts::mode(&db)?,
+            orders: facts::orders(&db)?,
             learned: facts::learned(&db)?,
             next_seq: facts::next_seq(&db)?,
             last_sweep: None,
@@ -206,6 +208,7 @@ impl Core {
     fn reload(&mut self) -> Result<()> {
         self.names = Names::load(&self.db)?;
         self.mode = facts::mode(&self.db)?;
+        self.orders = facts::orders(&self.db)?;
         self.learned = facts::learned(&self.db)?;
         Ok(())
     }

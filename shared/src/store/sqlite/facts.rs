@@ -1,5 +1,5 @@
-//! Small things that outlive the process: the mode, learned run times, the
-//! next acceptance number, and what is counted over all tenants.
+//! Small things that outlive the process: the mode, standing orders, learned
+//! run times, the next acceptance number, and what is counted over all tenants.
 //!
 //! Invariant: acceptance numbers only ever grow, also past tasks that were
 //! removed.
@@ -10,12 +10,16 @@ use rusqlite::{Connection, params};
 
 use crate::{
     model::{Nonce, TenantId},
-    store::{Error, Result, verbs::ModeState},
+    store::{
+        Error, Result,
+        verbs::{ModeState, Orders},
+    },
 };
 
 use super::{fault, records::unreadable};
 
 const MODE: &str = "mode";
+const ORDERS: &str = "orders";
 const NEXT_SEQ: &str = "next_seq";
 const BLOB_MARK: &str = "blob_mark";
 /// Before the name of a tenant.
@@ -39,6 +43,20 @@ pub(super) fn mode(db: &Connection) -> Result<ModeState> {
 pub(super) fn set_mode(db: &Connection, mode: &ModeState) -> Result<()> {
     let text = serde_json::to_string(mode).map_err(|error| unreadable("mode", &error))?;
     set(db, MODE, &text)
+}
+
+/// The standing orders.
+pub(super) fn orders(db: &Connection) -> Result<Orders> {
+    get(db, ORDERS)?.map_or(Ok(Orders::default()), |text| {
+        serde_json::from_str(&text).map_err(|error| unreadable("standing orders", &error))
+    })
+}
+
+/// Stores the standing orders.
+pub(super) fn set_orders(db: &Connection, orders: &Orders) -> Result<()> {
+    let text =
+        serde_json::to_string(orders).map_err(|error| unreadable("standing orders", &error))?;
+    set(db, ORDERS, &text)
 }
 
 /// The mark of the blob store; this one if there is none yet.

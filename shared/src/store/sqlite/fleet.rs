@@ -17,49 +17,81 @@ use crate::{
     },
 };
 
-use super::{core::Core, fault, records::unreadable, run, signals::News, upkeep::KEYS_KEPT};
+use super::{core::Core, fault, orders, records::unreadable, run, upkeep::KEYS_KEPT};
 
 /// How long a silent worker is remembered.
 const REMEMBERED: Duration = Duration::from_hours(1);
 
 /// The workers of this process.
-#[derive(Debug, Default)]
-pub(super) struct Fleet(BTreeMap<WorkerId, (WorkerState, Stamp)>);
+#[derive(Debug)]
+pub(super) struct Fleet {
+    heard: BTreeMap<WorkerId, (WorkerState, Stamp)>,
+    since: Stamp,
+}
 
 impl Fleet {
-    /// Forgets workers that have been silent for an hour.
-    pub(super) fn forget_silent(&mut self, now: Stamp, news: &mut News) {
-        let before = self.0.len();
-        self.0
-            .retain(|_, (_, heard)| now.since(*heard) < REMEMBERED);
-        news.workers |= self.0.len() < before;
+    /// Nobody was heard of yet.
+    pub(super) fn new(since: Stamp) -> Self {
+        Self {
+            heard: BTreeMap::new(),
+            since,
+        }
     }
+
+    /// Since when workers are heard: the start of the process.
+    pub(super) fn since(&self) -> Stamp {
+        self.since
+    }
+
+    /// Whether this worker was heard of and is not forgotten.
+    pub(super) fn knows(&self, worker: &WorkerId) -> bool {
+        self.heard.contains_key(worker)
+    }
+}
+
+/// Whether a worker that was heard of then, and not since, is forgotten.
+pub(super) fn is_gone(heard: Stamp, now: Stamp) -> bool {
+    now.since(heard) >= REMEMBERED
+}
+
+/// Forgets workers that have been silent for an hour.
+pub(super) fn forget_silent(core: &mut Core) -> Result<()> {
+    let silent = core.fleet.heard.iter();
+    let silent = silent.filter(|(_, (_, heard))| is_gone(*heard, core.now));
+    let silent: Vec<_> = silent.map(|(worker, _)| worker.clone()).collect();
+    for worker in silent {
+        farewell(core, &worker)?;
+    }
+    Ok(())
 }
 
 /// The verb `heartbeat`.
 pub(super) fn heartbeat(core: &mut Core, beat: Beat) -> Result<BeatReply> {
+    let beat = beat.bounded();
     let worth_telling = |known: &WorkerState| {
         (&known.types, known.readiness) != (&beat.state.types, beat.state.readiness)
     };
-    let known = core.fleet.0.get(&beat.worker).map(|(state, _)| state);
+    let known = core.fleet.heard.get(&beat.worker).map(|(state, _)| state);
     let unknown = known.is_none();
     core.news.workers |= known.is_none_or(worth_telling);
-    core.fleet.0.insert(beat.worker, (beat.state, core.now));
+    core.fleet.heard.insert(beat.worker, (beat.state, core.now));
     Ok(BeatReply {
         mode: core.mode.mode,
         hint: run::hint(core)?,
         unknown,
+        orders_version: core.orders.version,
     })
 }
 
 /// The verb `farewell`.
-pub(super) fn farewell(core: &mut Core, worker: &WorkerId) {
-    core.news.workers |= core.fleet.0.remove(worker).is_some();
+pub(super) fn farewell(core: &mut Core, worker: &WorkerId) -> Result<()> {
+    core.news.workers |= core.fleet.heard.remove(worker).is_some();
+    orders::free_worker(core, worker)
 }
 
 /// The verb `workers`.
 pub(super) fn workers(core: &Core) -> Vec<WorkerView> {
-    let heard = core.fleet.0.iter();
+    let heard = core.fleet.heard.iter();
     heard
         .map(|(worker, (state, at))| (worker, state, *at, core.now.since(*at)))
         .filter(|(.., silent)| *silent < REMEMBERED)

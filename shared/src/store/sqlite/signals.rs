@@ -24,6 +24,7 @@ pub(super) struct News {
     pub(super) cancel_asked: Vec<TaskId>,
     pub(super) mode: bool,
     pub(super) workers: bool,
+    pub(super) orders: bool,
     group: Vec<Signal>,
 }
 
@@ -39,6 +40,7 @@ impl News {
             (self.ready, Signal::Ready),
             (self.mode, Signal::Mode),
             (self.workers, Signal::Workers),
+            (self.orders, Signal::Orders),
         ];
         for (raised, signal) in flags {
             if raised && !self.group.contains(&signal) {

@@ -19,7 +19,7 @@ use crate::{
 use super::{
     core::{Core, Ending},
     dispatch::SLIP,
-    facts, fault, files,
+    facts, fault, files, fleet, orders,
     records::{self, Record},
     report, resolve,
     tally::Lane,
@@ -55,7 +55,8 @@ pub(super) fn sweep(core: &mut Core, sweep: &Sweep) -> Result<Swept> {
     swept.more = moved.into_iter().any(|count| count >= sweep.limit);
     swept.next_due = next_due(core)?;
     forget_keys(core, sweep.limit)?;
-    core.fleet.forget_silent(core.now, &mut core.news);
+    fleet::forget_silent(core)?;
+    orders::forget(core)?;
     Ok(swept)
 }
 

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 
 use crate::{
     model::{Route, WorkerId},
@@ -62,8 +63,29 @@ pub struct Swept {
 pub struct Beat {
     /// Who.
     pub worker: WorkerId,
-    /// Everything it says of itself.
+    /// Everything it says of itself. Of a `detail` that is larger than
+    /// [`Beat::MOST_DETAIL`] nothing is kept: a worker must not be believed
+    /// lost because it talks too much.
     pub state: WorkerState,
+}
+
+impl Beat {
+    /// The longest `detail` that is kept, in bytes of JSON: thousands of
+    /// figures, and for a thousand workers still little to read at once.
+    pub const MOST_DETAIL: usize = 64 * 1024;
+
+    /// As it is stored.
+    pub(crate) fn bounded(mut self) -> Self {
+        if self.state.detail.to_string().len() > Self::MOST_DETAIL {
+            warn!(worker = %self.worker, "what a worker says of itself is too long and is left out");
+            self.state.detail = serde_json::Value::Null;
+        }
+        // JSON has no other numbers than finite ones.
+        if !self.state.health.is_finite() {
+            self.state.health = 0.0;
+        }
+        self
+    }
 }
 
 /// What a worker learns from its heartbeat.
@@ -76,4 +98,7 @@ pub struct BeatReply {
     /// The store had not heard of this worker: it should announce its types
     /// again.
     pub unknown: bool,
+    /// The version of the standing orders: if it is another than before, ask
+    /// for them.
+    pub orders_version: u64,
 }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use shared::{
-    model::{Priority, RetryPolicy, Stamp, TaskState, TenantId, TypeName},
+    model::{
+        HealthState, Level, Priority, ProfileName, RetryPolicy, Stamp, TaskState, TenantId,
+        TypeName,
+    },
     store::{
         query::{Readiness, Slots, Tally, Totals, TypeInfo, WorkerState},
         signal::Signal,
@@ -209,7 +212,9 @@ pub async fn the_mode_is_kept_and_told(backend: &dyn Backend) {
     lab.store.ping().await.expect("ping");
 }
 
-fn worker_state(readiness: Readiness) -> WorkerState {
+/// What a worker says of itself in these tests.
+#[must_use]
+pub fn worker_state(readiness: Readiness) -> WorkerState {
     WorkerState {
         host: "host".into(),
         version: "0".into(),
@@ -225,10 +230,17 @@ fn worker_state(readiness: Readiness) -> WorkerState {
         memory_bytes: 1,
         memory_total_bytes: 1 << 40,
         cpu_cores: 0.5,
+        profile: ProfileName::Performance,
+        level: Level::High,
+        health: 41.5,
+        health_state: HealthState::Stressed,
+        detail: json!({"features": [{"name": "t.a", "enabled": true}], "x": null}),
     }
 }
 
-fn beat(name: &str, readiness: Readiness) -> Beat {
+/// A sign of life of this worker.
+#[must_use]
+pub fn beat(name: &str, readiness: Readiness) -> Beat {
     Beat {
         worker: worker_id(name),
         state: worker_state(readiness),

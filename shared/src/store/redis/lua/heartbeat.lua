@@ -1,5 +1,5 @@
 -- ARGV: worker, mark (what makes a change worth a signal), state. Answer: mode,
--- whether the worker was unknown, hint.
+-- whether the worker was unknown, hint, the version of the standing orders.
 
 local mark = call('HGET', P .. 'worker.mark', ARGV[1])
 if mark ~= ARGV[2] then
@@ -9,4 +9,4 @@ end
 call('HSET', P .. 'worker.state', ARGV[1], ARGV[3])
 call('ZADD', P .. 'workers', now, ARGV[1])
 flush()
-return { mode(), mark and 0 or 1, hint() }
+return { mode(), mark and 0 or 1, hint(), tonumber(call('HGET', P .. 'orders', 'v')) or 0 }

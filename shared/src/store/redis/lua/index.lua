@@ -117,7 +117,7 @@ local function count_ended(q)
   add(key, 'n', 1)
 end
 
-local news_ready, news_mode, news_workers = false, false, false
+local news_ready, news_mode, news_workers, news_orders = false, false, false, false
 local ended, asked = {}, {}
 
 -- Ids that ended in this call and may be reaped some day. The list of all of
@@ -189,10 +189,11 @@ local function flush()
   if #asked > 0 then news[#news + 1] = 'C' .. #asked .. ':' .. concat(asked) end
   if news_mode then news[#news + 1] = 'M' end
   if news_workers then news[#news + 1] = 'W' end
+  if news_orders then news[#news + 1] = 'O' end
   if #news > 0 then
     call('PUBLISH', P .. 'news', concat(news))
   end
-  news_ready, news_mode, news_workers = false, false, false
+  news_ready, news_mode, news_workers, news_orders = false, false, false, false
   ended, asked = {}, {}
 end
 

@@ -270,12 +270,28 @@ local function overdue()
   return found
 end
 
+-- Orders that are over, and those of workers that never came, after an hour.
+local function forget_orders()
+  local fields = call('HGETALL', ORDERS)
+  for i = 1, #fields, 2 do
+    local stays, at = match(fields[i + 1], '^(%d+)|(%d+)|')
+    local worker = match(fields[i], '^w[pd]:(.*)$')
+    if worker and at and tonumber(at) <= now - 3600000000 then
+      if not call('ZSCORE', P .. 'workers', worker) then free_worker(worker) end
+    elseif stays and stays ~= '0' and tonumber(stays) <= now then
+      call('HDEL', ORDERS, fields[i])
+      orders_changed()
+    end
+  end
+end
+
 -- Workers are forgotten after an hour, types after a day.
 local function forget()
   for _, worker in ipairs(call('ZRANGEBYSCORE', P .. 'workers', '-inf', now - 3600000000)) do
     call('ZREM', P .. 'workers', worker)
     call('HDEL', P .. 'worker.state', worker)
     call('HDEL', P .. 'worker.mark', worker)
+    free_worker(worker)
     news_workers = true
   end
   for _, name in ipairs(call('ZRANGEBYSCORE', P .. 'types', '-inf', now - 86400000000)) do
@@ -303,6 +319,7 @@ flush()
 local reaped = reap_all()
 local files_expired = expire_files()
 forget()
+forget_orders()
 flush()
 local next_due = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
 return { due, takes, lapsed, lost, expired, reaped, out, more,

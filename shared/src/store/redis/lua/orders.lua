@@ -1,0 +1,3 @@
+-- Answer: now, and the standing orders (lua/standing.lua).
+
+return { now, call('HGETALL', P .. 'orders') }
