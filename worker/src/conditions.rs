@@ -1,5 +1,5 @@
-//! Whether new work may start at all: the fleet's mode, and whether the store
-//! answers.
+//! Whether new work may start at all: the fleet's mode, an operator's order to
+//! this worker, and whether the store answers.
 //!
 //! Invariant: everything here is somebody else's news; the claim checks the
 //! mode again, atomically.
@@ -21,11 +21,13 @@ pub(crate) struct Conditions {
 pub(crate) struct Now {
     mode: Mode,
     store_answers: bool,
+    /// An operator has this worker take nothing new.
+    set_aside: bool,
 }
 
 impl Now {
     fn starts(self) -> bool {
-        self.store_answers && self.mode.starts_work()
+        self.store_answers && !self.set_aside && self.mode.starts_work()
     }
 }
 
@@ -35,6 +37,7 @@ impl Conditions {
         let unknown = Now {
             mode: Mode::Running,
             store_answers: false,
+            set_aside: false,
         };
         Self {
             now: watch::Sender::new(unknown),
@@ -118,6 +121,24 @@ impl Conditions {
         }
     }
 
+    /// An operator's order to this worker was heard: take nothing new, or
+    /// take work again.
+    pub(crate) fn heard_drain(&self, drain: bool) {
+        let changed = self
+            .now
+            .send_if_modified(|now| std::mem::replace(&mut now.set_aside, drain) != drain);
+        match (changed, drain) {
+            (true, true) => warn!("an operator has this worker drain; it takes nothing new"),
+            (true, false) => info!("an operator has this worker take work again"),
+            (false, _) => {}
+        }
+    }
+
+    /// Whether an operator has this worker take nothing new.
+    pub(crate) fn set_aside(&self) -> bool {
+        self.now.borrow().set_aside
+    }
+
     async fn until(&self, holds: impl Fn(Now) -> bool) {
         // The sender lives as long as `self`, so this cannot fail.
         self.now
@@ -146,6 +167,16 @@ mod tests {
             conditions.heard_mode(Mode::Running);
         });
         assert!(started);
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_is_set_aside_starts_nothing_until_it_is_called_back() {
+        let conditions = Conditions::new(CancellationToken::new());
+        conditions.store(true);
+        conditions.heard_drain(true);
+        assert!(!conditions.starts() && conditions.set_aside());
+        conditions.heard_drain(false);
+        assert!(conditions.may_start().await);
     }
 
     #[tokio::test]
