@@ -31,6 +31,7 @@ mod service;
 
 mod app;
 mod catalogue;
+mod features;
 mod fleet;
 
 mod api;

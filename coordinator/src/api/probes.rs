@@ -92,7 +92,7 @@ pub(super) async fn metrics(
         .workers
         .iter()
         .fold((0_u64, 0_u64), |(used, limit), worker| {
-            let slots = worker.state.slots;
+            let slots = worker.seen.state.slots;
             (used + u64::from(slots.used), limit + u64::from(slots.limit))
         });
     Json(Figures {

@@ -1,4 +1,4 @@
-//! The system, its queue, its templates, its workers.
+//! The system, its queue, its templates.
 //!
 //! Invariant: the system's status is answered even while the store is away;
 //! it then says so.
@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -17,11 +17,16 @@ use shared::{
 };
 
 use super::{
-    documents::{Health, Numbers, Queue, Template, Worker},
+    documents::{Health, Numbers, Queue, Template},
     frame::Caller,
-    problem::{Code, Problem},
+    problem::Problem,
+    workers::Worker,
 };
-use crate::{app::App, fleet::Fleet};
+use crate::{
+    app::App,
+    features::{self, Feature},
+    fleet::Fleet,
+};
 
 /// How long the system's status waits for the store.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
@@ -33,7 +38,7 @@ struct System<'a> {
     health: Health,
     workers: Vec<Worker<'a>>,
     queue: Option<Queue>,
-    features: [(); 0],
+    features: Vec<Feature<'a>>,
     dependencies: Dependencies,
 }
 
@@ -41,11 +46,6 @@ struct System<'a> {
 pub(super) struct Dependencies {
     broker: &'static str,
     store: &'static str,
-}
-
-#[derive(Serialize)]
-struct Workers<'a> {
-    workers: Vec<Worker<'a>>,
 }
 
 /// The whole system.
@@ -66,7 +66,7 @@ pub(super) async fn status(State(app): State<Arc<App>>, caller: Caller) -> Respo
             .map(|it| Worker::of(it, &fleet))
             .collect(),
         queue: counts.as_ref().map(Queue::of),
-        features: [],
+        features: features::all(&fleet),
         dependencies,
     };
     Json(system).into_response()
@@ -127,33 +127,4 @@ pub(super) async fn templates(State(app): State<Arc<App>>) -> Response {
     let catalogue = Arc::clone(&app.fleet.now().catalogue);
     let templates: Vec<Template<'_>> = catalogue.all().map(Template::of).collect();
     Json(templates).into_response()
-}
-
-/// All workers.
-pub(super) async fn workers(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    app.fleet.refresh(&*app.store).await?;
-    let fleet = app.fleet.now();
-    let workers: Vec<Worker<'_>> = fleet
-        .workers
-        .iter()
-        .map(|it| Worker::of(it, &fleet))
-        .collect();
-    Ok(Json(Workers { workers }).into_response())
-}
-
-/// One worker.
-pub(super) async fn worker(
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    app.fleet.refresh(&*app.store).await?;
-    let fleet = app.fleet.now();
-    let found = fleet.workers.iter().find(|it| it.worker.as_str() == id);
-    let worker = found.ok_or_else(|| {
-        Problem::new(
-            Code::NotFound,
-            "there is no such worker; those silent for an hour are forgotten",
-        )
-    })?;
-    Ok(Json(Worker::of(worker, &fleet)).into_response())
 }

@@ -12,12 +12,15 @@ use axum::{
 };
 use serde::Serialize;
 use shared::{
-    model::{Status, TaskId, TaskState, TaskView, WaitingOn, WorkerId},
-    store::query::{Readiness, WorkerView},
+    model::{Route, Status, TaskId, TaskState, TaskView, WaitingOn, WorkerId},
+    store::query::Readiness,
 };
 
 use super::{documents::waiting_on, frame::Caller, problem::Problem};
-use crate::{app::App, fleet::Fleet};
+use crate::{
+    app::App,
+    fleet::{Fleet, Member, Obstacle},
+};
 
 /// Parents that are looked at; the first ones explain enough.
 const MOST_PARENTS: usize = 100;
@@ -39,16 +42,10 @@ struct Blocking {
 #[derive(Serialize)]
 struct Admission<'a> {
     worker_id: &'a WorkerId,
+    state: Readiness,
     admits: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    shortage: Option<Shortage>,
-}
-
-#[derive(Serialize)]
-struct Shortage {
-    resource: &'static str,
-    value: u32,
-    limit: u32,
+    shortage: Option<Obstacle>,
 }
 
 /// Answers for one task.
@@ -63,11 +60,12 @@ pub(super) async fn why(
     let fleet = app.fleet.now();
     let blocking = blocking(&app, &caller, &task).await?;
     let waiting = waiting_on(&task, &fleet);
+    let route = Route::new(task.spec.workflow_type.clone(), task.spec.priority);
     let workers = fleet
         .workers
         .iter()
-        .filter(|worker| worker.state.types.contains(&task.spec.workflow_type))
-        .map(|worker| admission(worker, &fleet))
+        .filter(|member| member.seen.state.types.contains(&route.workflow_type))
+        .map(|member| admission(member, &route, &fleet))
         .collect();
     let why = Why {
         reason: waiting.map_or(task.state.status().as_str(), WaitingOn::as_str),
@@ -96,18 +94,13 @@ async fn blocking(app: &App, caller: &Caller, task: &TaskView) -> Result<Vec<Blo
     Ok(open)
 }
 
-fn admission<'a>(worker: &'a WorkerView, fleet: &Fleet) -> Admission<'a> {
-    let slots = worker.state.slots;
-    let full = slots.used >= slots.limit;
-    let ready = fleet.readiness(worker) == Readiness::Ready;
+fn admission<'a>(member: &'a Member, route: &Route, fleet: &Fleet) -> Admission<'a> {
+    let shortage = fleet.obstacle(member, route, None);
     Admission {
-        worker_id: &worker.worker,
-        admits: ready && !full,
-        shortage: full.then_some(Shortage {
-            resource: "slots",
-            value: slots.used,
-            limit: slots.limit,
-        }),
+        worker_id: member.id(),
+        state: fleet.readiness(member),
+        admits: shortage.is_none(),
+        shortage,
     }
 }
 
