@@ -96,11 +96,27 @@ impl Fleet {
             .any(|member| self.obstacle(member, route, None).is_none())
     }
 
-    /// Whether a route has workers, and every one of them has its type switched
-    /// off for its priority.
-    pub(crate) fn is_off(&self, route: &Route) -> bool {
+    /// The ruling that keeps a route waiting, if every worker that serves its
+    /// type has it switched off for its priority, or nobody serves it and an
+    /// order would switch it off.
+    pub(crate) fn off_everywhere(&self, route: &Route) -> Option<Ruling> {
+        let name = route.workflow_type.as_str();
         let mut serving = self.serving(&route.workflow_type).peekable();
-        serving.peek().is_some() && serving.all(|member| self.off(member, route).is_some())
+        if serving.peek().is_none() {
+            let category = self.catalogue.find(name)?.category;
+            let ruling = self.ruling_of_nobody(name, category);
+            return Some(ruling).filter(|ruling| ruling.binds(route.priority));
+        }
+        let off = serving.map(|member| self.off(member, route));
+        let off: Option<Vec<Ruling>> = off.collect();
+        off?.into_iter().min_by_key(Ruling::strength)
+    }
+
+    /// Whether a task that needs so many bytes fits on no worker that serves
+    /// its type.
+    pub(crate) fn is_too_large(&self, workflow_type: &TypeName, needs: Option<u64>) -> bool {
+        let room = self.room(workflow_type);
+        needs.zip(room).is_some_and(|(needs, room)| needs > room)
     }
 
     /// The largest task of a type that a worker announces room for, in bytes;

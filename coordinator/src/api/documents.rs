@@ -109,8 +109,8 @@ pub(super) fn waiting_on(task: &TaskView, fleet: &Fleet) -> Option<WaitingOn> {
     let route = Route::new(task.spec.workflow_type.clone(), task.spec.priority);
     let around = Surroundings {
         paused: fleet.is_held(),
-        off: fleet.is_off(&route),
-        too_large: false,
+        off: fleet.off_everywhere(&route).is_some(),
+        too_large: fleet.is_too_large(&route.workflow_type, None),
         room: fleet.admits(&route),
     };
     WaitingOn::first(task, around)

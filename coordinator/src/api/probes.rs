@@ -119,6 +119,7 @@ async fn text(app: &App) -> Response {
     if let Some(totals) = totals(app).await {
         figures::record(&totals);
     }
+    figures::record_fleet(&app.fleet.now());
     let headers = [(
         header::CONTENT_TYPE,
         "text/plain; version=0.0.4; charset=utf-8",

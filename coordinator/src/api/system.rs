@@ -12,7 +12,7 @@ use axum::{
 };
 use serde::Serialize;
 use shared::{
-    model::TenantId,
+    model::{HealthState, TenantId},
     store::{query::Counts, verbs::Mode},
 };
 
@@ -97,20 +97,45 @@ fn broker(app: &App) -> &'static str {
 }
 
 /// Whether work flows. Without the store nothing does; without the broker or
-/// without workers what was accepted waits.
+/// without workers what was accepted waits; hard pressed workers are slow.
 fn health(dependencies: Dependencies, fleet: &Fleet, counts: Option<&Counts>) -> Health {
     let waiting = counts.is_some_and(|counts| Numbers::of(counts).pending > 0);
     let staffed = fleet
         .catalogue
         .names()
         .any(|name| fleet.offer(name).slots > 0);
-    Health::of(match (dependencies.store, dependencies.broker) {
+    let flow = match (dependencies.store, dependencies.broker) {
         ("ok", "ok") if staffed => 100,
         ("ok", "ok") if !waiting => 80,
         ("ok", "ok") => 50,
         ("ok", _) => 45,
         _ => 0,
-    })
+    };
+    Health::of(staff_health(fleet).map_or(flow, |staff| staff.min(flow)))
+}
+
+/// The workers' health together: as with the parts of one worker, the mean
+/// alone would hide one that is at its end. `None` if nobody measures.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a score from 0 to 100, rounded down so that no band is reached too early"
+)]
+fn staff_health(fleet: &Fleet) -> Option<u8> {
+    /// Of a worker that cannot measure itself now.
+    const BLIND: f64 = 50.0;
+    let scores = fleet.working().filter(|member| member.tells());
+    let scores: Vec<f64> = scores
+        .map(|member| &member.seen.state)
+        .map(|state| match state.health_state {
+            HealthState::Unknown => state.health.min(BLIND),
+            _ => state.health,
+        })
+        .collect();
+    let least = scores.iter().copied().reduce(f64::min)?;
+    let mean = scores.iter().sum::<f64>() / scores.len() as f64;
+    Some((0.6 * mean + 0.4 * least).clamp(0.0, 100.0).floor() as u8)
 }
 
 /// The tenant's queue.

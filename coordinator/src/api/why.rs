@@ -1,7 +1,9 @@
 //! `GET /api/workflows/tasks/{id}/why`: why a task is not running now.
 //!
-//! Invariant: says what is known, and no more: parents from the store, slots
-//! from the workers' latest heartbeats.
+//! Invariant: says what is known, and no more: parents from the store, what
+//! is short from the workers' latest heartbeats, orders as they stand.
+
+mod explain;
 
 use std::sync::Arc;
 
@@ -69,7 +71,7 @@ pub(super) async fn why(
         .collect();
     let why = Why {
         reason: waiting.map_or(task.state.status().as_str(), WaitingOn::as_str),
-        detail: detail(&task, waiting, &fleet),
+        detail: explain::detail(&task, waiting, &fleet),
         blocking,
         workers,
     };
@@ -101,29 +103,5 @@ fn admission<'a>(member: &'a Member, route: &Route, fleet: &Fleet) -> Admission<
         state: fleet.readiness(member),
         admits: shortage.is_none(),
         shortage,
-    }
-}
-
-fn detail(task: &TaskView, waiting: Option<WaitingOn>, fleet: &Fleet) -> String {
-    let Some(waiting) = waiting else {
-        return format!("the task is {}", task.state.status());
-    };
-    let due = |what: &str| match task.due_at {
-        Some(at) => format!("{what}, due at {at}"),
-        None => what.to_owned(),
-    };
-    match waiting {
-        WaitingOn::Paused if fleet.is_stopped() => "the fleet is stopped".into(),
-        WaitingOn::Paused => "the fleet is paused".into(),
-        WaitingOn::Dependencies => "it waits for parents that have not ended".into(),
-        WaitingOn::Schedule => due("its time has not come"),
-        WaitingOn::Retry => due("it failed and is tried again"),
-        WaitingOn::Capacity if fleet.serving(&task.spec.workflow_type).next().is_none() => {
-            "no live worker serves its type".into()
-        }
-        WaitingOn::Capacity => "no worker that serves its type has a free slot".into(),
-        WaitingOn::Quota | WaitingOn::FeatureDisabled | WaitingOn::TooLarge | WaitingOn::Queue => {
-            "it stands in line".into()
-        }
     }
 }
