@@ -35,7 +35,7 @@ fn pass_on(app: &App, signal: &Signal) {
             app.unrecorded.ended(ids);
             app.bells.room.notify_one();
         }
-        Signal::CancelAsked(_) => {}
+        Signal::CancelAsked(_) | Signal::Alerts => {}
         Signal::Mode => {
             app.fleet.outdated();
             app.bells.ready.notify_one();

@@ -14,6 +14,7 @@ pub mod file;
 pub mod retry;
 pub mod task;
 
+pub mod alert;
 pub mod feature;
 pub mod health;
 pub mod level;
@@ -22,6 +23,7 @@ pub mod plan;
 pub mod reference;
 pub mod waiting;
 
+pub use alert::{AlertLevel, AlertState};
 pub use error::{ErrorCode, TaskError};
 pub use feature::Category;
 pub use file::FileId;

@@ -29,9 +29,10 @@ use files::{FilePut, FileRecord, NewFile, Payloads};
 use query::{Counts, Page, TaskQuery, Totals, TypeInfo, WorkerView};
 use signal::Signals;
 use verbs::{
-    Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply, Granted,
-    ModeAsked, ModeState, Order, Orders, PublishedSlip, Release, Renew, Renewal, Report, Requeue,
-    Retry, RetryOutcome, Submission, Submitted, Sweep, Swept, Take, Taken,
+    AlertRecord, Aside, Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish,
+    FinishReply, FirstOf, Granted, ModeAsked, ModeState, Note, Order, Orders, PublishedSlip,
+    Release, Renew, Renewal, Report, Requeue, Retry, RetryOutcome, SeriesQuery, SeriesRow,
+    Submission, Submitted, Sweep, Swept, Take, Taken,
 };
 
 /// Why a verb has no answer.
@@ -143,6 +144,36 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// The standing orders.
     async fn orders(&self) -> Result<Orders>;
+
+    /// Sets tasks aside that do not fit on the worker that was to run them:
+    /// they are scheduled, for twice as long each time. No attempt is consumed.
+    /// `false` for tickets of another attempt and where nothing waits to be
+    /// started; asked again, it answers alike. Answers stand in order.
+    async fn set_aside(&self, asides: Vec<Aside>) -> Result<Vec<bool>>;
+
+    /// Keeps a small text under a name.
+    async fn keep(&self, note: Note) -> Result<()>;
+
+    /// The texts kept under these names, in order; `None` where there is none.
+    async fn kept(&self, names: &[String]) -> Result<Vec<Option<String>>>;
+
+    /// Adds rows of figures. Refused as [`Error::Full`] when there is no room:
+    /// no history is worth a task.
+    async fn append(&self, rows: Vec<SeriesRow>) -> Result<()>;
+
+    /// Rows of figures, in order of time.
+    async fn series(&self, query: SeriesQuery) -> Result<Vec<SeriesRow>>;
+
+    /// Raises, changes or resolves alerts, by their ids.
+    async fn raise(&self, records: Vec<AlertRecord>) -> Result<()>;
+
+    /// The alerts of the fleet that changed last, the newest first.
+    async fn alerts(&self, limit: u32) -> Result<Vec<AlertRecord>>;
+
+    /// Whether this asker is the first within `lasts`: then how many others
+    /// asked after the one that was first before it (0 if nobody was), else
+    /// `None`. One message then stands for all of them.
+    async fn first_of(&self, first: FirstOf) -> Result<Option<u64>>;
 
     /// Records that a worker lives, and what it is doing.
     async fn heartbeat(&self, beat: Beat) -> Result<BeatReply>;

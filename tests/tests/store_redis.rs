@@ -7,17 +7,17 @@ use std::sync::{
 
 use async_trait::async_trait;
 use shared::{
-    model::{Json, TaskState},
+    model::{Json, ProfileName, TaskId, TaskState},
     store::{
         Error, Store,
         redis::{Options, RedisStore},
-        verbs::{CancelOutcome, Finished, Outcome},
+        verbs::{AlertRecord, CancelOutcome, Finished, Note, Order, Outcome, SeriesRow},
     },
 };
 use zerogate_tests::{
     conformance::store::{
         Backend,
-        lab::{Ask, LONG, Lab, calm},
+        lab::{Ask, LONG, Lab, calm, now},
     },
     redis::{Redis, RedisOptions},
     store_suite,
@@ -80,9 +80,40 @@ async fn a_full_memory_refuses_new_work_and_finishes_the_old() {
     assert!(!lab.dispatch(LONG).await.is_empty());
     let page = lab.store.tasks(lab.everything()).await.expect("tasks");
     let waiting = page.items[0].id;
+    fleet_goes_on(&lab, waiting).await;
     assert_eq!(lab.cancel(waiting).await, CancelOutcome::Cancelled);
     lab.sweep(calm()).await;
     let plan = lab.plan(vec![lab.task(ask)]);
     let still = lab.store.submit(plan).await;
     assert!(matches!(still, Err(Error::Full(_))), "{still:?}");
+}
+
+/// Orders, alerts and what was learned are small and bounded; history is not, and is worth no task.
+async fn fleet_goes_on(lab: &Lab, queued: TaskId) {
+    let alert = AlertRecord {
+        id: "full".into(),
+        ..AlertRecord::default()
+    };
+    lab.store.raise(vec![alert]).await.expect("raise");
+    let order = Order::Profile {
+        worker: None,
+        profile: Some(ProfileName::Emergency),
+        by: "someone".into(),
+        reason: "the memory is full".into(),
+    };
+    lab.store.order(order).await.expect("order");
+    let note = Note {
+        name: "n".into(),
+        text: "x".into(),
+        lasts: LONG,
+    };
+    lab.store.keep(note).await.expect("keep");
+    assert!(lab.set_aside(queued, 1, LONG).await);
+    let row = SeriesRow {
+        scope: "fleet".into(),
+        at: now(),
+        figures: Json::from_text("{}".into()),
+    };
+    let refused = lab.store.append(vec![row]).await;
+    assert!(matches!(refused, Err(Error::Full(_))), "{refused:?}");
 }

@@ -76,7 +76,11 @@ pub(crate) async fn listen(core: &Core) {
                 core.leases.doubt_all();
                 ask_mode(core).await;
             }
-            Signal::Ready | Signal::Ended(_) | Signal::Workers | Signal::Orders => {}
+            Signal::Ready
+            | Signal::Ended(_)
+            | Signal::Workers
+            | Signal::Orders
+            | Signal::Alerts => {}
         }
     }
 }

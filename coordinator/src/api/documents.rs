@@ -110,7 +110,7 @@ pub(super) fn waiting_on(task: &TaskView, fleet: &Fleet) -> Option<WaitingOn> {
     let around = Surroundings {
         paused: fleet.is_held(),
         off: fleet.off_everywhere(&route).is_some(),
-        too_large: fleet.is_too_large(&route.workflow_type, None),
+        too_large: fleet.is_too_large(&route.workflow_type, task.too_large),
         room: fleet.admits(&route),
     };
     WaitingOn::first(task, around)

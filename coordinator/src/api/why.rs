@@ -67,7 +67,7 @@ pub(super) async fn why(
         .workers
         .iter()
         .filter(|member| member.seen.state.types.contains(&route.workflow_type))
-        .map(|member| admission(member, &route, &fleet))
+        .map(|member| admission(member, &route, &task, &fleet))
         .collect();
     let why = Why {
         reason: waiting.map_or(task.state.status().as_str(), WaitingOn::as_str),
@@ -96,8 +96,13 @@ async fn blocking(app: &App, caller: &Caller, task: &TaskView) -> Result<Vec<Blo
     Ok(open)
 }
 
-fn admission<'a>(member: &'a Member, route: &Route, fleet: &Fleet) -> Admission<'a> {
-    let shortage = fleet.obstacle(member, route, None);
+fn admission<'a>(
+    member: &'a Member,
+    route: &Route,
+    task: &TaskView,
+    fleet: &Fleet,
+) -> Admission<'a> {
+    let shortage = fleet.obstacle(member, route, task.too_large);
     Admission {
         worker_id: member.id(),
         state: fleet.readiness(member),

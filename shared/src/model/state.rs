@@ -10,6 +10,9 @@
 //!                 └───────────────────────────── failed, to be tried again ──────────────┘
 //! ```
 //!
+//! A task that is ready, taken or queued and does not fit on the worker that was
+//! to run it is set aside: scheduled, to be offered again.
+//!
 //! Every state before `running` also ends by cancel (cancelled) or expiry
 //! (failed); `retry` leads from failed or cancelled back to ready or waiting.
 //! Removing a final task is not a transition: [`TaskState`]'s variants say
@@ -29,7 +32,8 @@ pub enum TaskState {
     /// Has unfinished parents. In by submit or retry; out when the last parent
     /// settles (inside finish), by cancel or expiry. A crash changes nothing.
     Waiting,
-    /// Waits for its time: `run_at`, or the delay after a failure. Out by the
+    /// Waits for its time: `run_at`, or the delay after a failure or after it
+    /// was set aside. Out by the
     /// sweep. A crash changes nothing.
     Scheduled,
     /// May start. Out by `take_ready`, or by a claim through an older slip.
@@ -82,6 +86,8 @@ pub enum TaskEvent {
     HeldPaused,
     /// A worker claims it before its time.
     HeldEarly,
+    /// A worker that was to run it has no room for it.
+    SetAside,
     /// The holder renews its lease.
     Renewed,
     /// The holder reports success.
@@ -124,7 +130,7 @@ pub enum To {
 
 impl TaskEvent {
     /// Every event.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Unblocked,
         Self::UnblockedEarly,
         Self::ParentFailed,
@@ -136,6 +142,7 @@ impl TaskEvent {
         Self::Claimed,
         Self::HeldPaused,
         Self::HeldEarly,
+        Self::SetAside,
         Self::Renewed,
         Self::Succeeded,
         Self::FailedForNow,
@@ -188,6 +195,7 @@ impl TaskState {
             (S::Ready | S::Taken | S::Queued, E::Claimed) => To::State(S::Running),
             (S::Ready | S::Taken | S::Queued, E::HeldPaused) => To::State(S::Ready),
             (S::Ready | S::Taken | S::Queued, E::HeldEarly) => To::State(S::Scheduled),
+            (S::Ready | S::Taken | S::Queued, E::SetAside) => To::State(S::Scheduled),
 
             (S::Running, E::Renewed | E::CancelAsked) => To::State(S::Running),
             (S::Running, E::Succeeded) => To::State(S::Completed),

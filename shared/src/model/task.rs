@@ -200,6 +200,11 @@ pub struct TaskView {
     pub finished_at: Option<Stamp>,
     /// When a scheduled task is due.
     pub due_at: Option<Stamp>,
+    /// The memory that it needs, in bytes, if a worker had no room for it since
+    /// its last start or retry.
+    pub too_large: Option<u64>,
+    /// How often it was set aside for that, since its last start or retry.
+    pub asides: u32,
     /// Who runs it, or ran it last.
     pub worker_id: Option<WorkerId>,
     /// Whether a cancel is pending on a running task.

@@ -20,7 +20,8 @@ pub enum WaitingOn {
     Quota,
     /// Its feature is switched off.
     FeatureDisabled,
-    /// It fits on no announced worker.
+    /// It did not fit on the worker that was to run it, and waits to be offered
+    /// again.
     TooLarge,
     /// No worker that serves its type has room.
     Capacity,
@@ -65,6 +66,7 @@ impl WaitingOn {
             | TaskState::Cancelled => return None,
             _ if around.paused => Self::Paused,
             TaskState::Waiting => Self::Dependencies,
+            TaskState::Scheduled if task.too_large.is_some() => Self::TooLarge,
             TaskState::Scheduled if task.failures > 0 => Self::Retry,
             TaskState::Scheduled => Self::Schedule,
             TaskState::Ready | TaskState::Taken | TaskState::Queued => around.line(),

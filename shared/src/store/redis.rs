@@ -15,11 +15,14 @@
 //!         workers types     by time, with hashes    layout blobs.mark         number of this layout; mark
 //!         total             accepted per tenant, retries, lapsed leases
 //!         orders            operators' standing orders: hash
+//!         note:<name>       a kept text             series:<scope>            rows of figures, by time
+//!         alerts .over      ids by time; resolved   alert.text                by id
+//!         first:<key>       who tells, and when
 //! ```
 //!
 //! Read in this order: `scripts` and `lua/core.lua`, `index.lua`, `life.lua`
 //! are the ground; then the verbs by step: `submit`, `dispatch`, `run`,
-//! `control`, `upkeep`; `fleet`, `orders` and `query` are for those who look;
+//! `control`, `upkeep`; `fleet`, `orders`, `notes`, `alerts` and `query` are for those who look;
 //! `signals` carries news.
 //!
 //! Invariant: every change is one script, so it happens whole or not at all;
@@ -45,6 +48,9 @@ mod control;
 mod files;
 mod upkeep;
 
+mod alerts;
+mod notes;
+
 mod fleet;
 mod orders;
 mod query;
@@ -65,9 +71,10 @@ use super::{
     query::{Counts, Page, TaskQuery, Totals, TypeInfo, WorkerView},
     signal::Signals,
     verbs::{
-        Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply, ModeAsked,
-        ModeState, Order, Orders, PublishedSlip, Release, Renew, Renewal, Requeue, Retry,
-        RetryOutcome, Submission, Submitted, Sweep, Swept, Take, Taken,
+        AlertRecord, Aside, Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish,
+        FinishReply, FirstOf, ModeAsked, ModeState, Note, Order, Orders, PublishedSlip, Release,
+        Renew, Renewal, Requeue, Retry, RetryOutcome, SeriesQuery, SeriesRow, Submission,
+        Submitted, Sweep, Swept, Take, Taken,
     },
 };
 
@@ -188,6 +195,38 @@ impl Store for RedisStore {
 
     async fn orders(&self) -> Result<Orders> {
         orders::standing(&self.link).await
+    }
+
+    async fn set_aside(&self, asides: Vec<Aside>) -> Result<Vec<bool>> {
+        run::set_aside(&self.link, asides).await
+    }
+
+    async fn keep(&self, note: Note) -> Result<()> {
+        notes::keep(&self.link, note).await
+    }
+
+    async fn kept(&self, names: &[String]) -> Result<Vec<Option<String>>> {
+        notes::kept(&self.link, names).await
+    }
+
+    async fn append(&self, rows: Vec<SeriesRow>) -> Result<()> {
+        notes::append(&self.link, rows).await
+    }
+
+    async fn series(&self, query: SeriesQuery) -> Result<Vec<SeriesRow>> {
+        notes::series(&self.link, query).await
+    }
+
+    async fn raise(&self, records: Vec<AlertRecord>) -> Result<()> {
+        alerts::raise(&self.link, records).await
+    }
+
+    async fn alerts(&self, limit: u32) -> Result<Vec<AlertRecord>> {
+        alerts::latest(&self.link, limit).await
+    }
+
+    async fn first_of(&self, first: FirstOf) -> Result<Option<u64>> {
+        alerts::first_of(&self.link, first).await
     }
 
     async fn heartbeat(&self, beat: Beat) -> Result<BeatReply> {

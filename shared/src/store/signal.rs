@@ -20,6 +20,8 @@ pub enum Signal {
     Mode,
     /// The standing orders changed.
     Orders,
+    /// Alerts were raised, changed or resolved.
+    Alerts,
     /// A worker came or went, or serves other types.
     Workers,
     /// News may have been lost: look at everything.

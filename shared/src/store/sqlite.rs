@@ -9,7 +9,7 @@
 //! and [`tally`] are what is in it and beside it in memory; [`core`] owns them
 //! and holds the one way in which a state changes. The verbs follow the nine
 //! steps: [`submit`], [`dispatch`] (with [`rotation`]), [`run`], [`report`],
-//! [`resolve`]; then [`control`], [`orders`], [`files`], [`upkeep`], [`fleet`], [`query`] (with
+//! [`resolve`]; then [`control`], [`orders`], [`notes`], [`alerts`], [`files`], [`upkeep`], [`fleet`], [`query`] (with
 //! [`pace`]) and [`signals`]. [`seam`] leads from the trait to them.
 //!
 //! Invariant: whatever was answered is on the disk; after a crash nothing is
@@ -45,6 +45,10 @@ mod control;
 
 mod orders;
 
+mod notes;
+
+mod alerts;
+
 mod files;
 
 mod upkeep;
@@ -58,6 +62,9 @@ mod query;
 mod signals;
 
 mod seam;
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,

@@ -13,14 +13,20 @@ mod steering;
 
 mod orders;
 
+mod notes;
+
+mod alerts;
+
 mod keeping;
 
+pub use alerts::{AlertRecord, FirstOf};
 pub use dispatching::{Overdue, PublishedSlip, Requeue, Take, Taken, TakenTask, Windows};
 pub use keeping::{Beat, BeatReply, Sweep, Swept};
+pub use notes::{Note, SeriesQuery, SeriesRow};
 pub use orders::{DrainOrder, FeatureOrder, Order, Orders, ProfileOrder, WorkerOrders};
 pub use running::{
-    Claim, ClaimReply, ClaimTicket, Claimed, Finish, FinishReply, Finished, Granted, Outcome,
-    ParentResult, Release, Renew, Renewal, Report, RunRef,
+    Aside, Claim, ClaimReply, ClaimTicket, Claimed, Finish, FinishReply, Finished, Granted,
+    Outcome, ParentResult, Release, Renew, Renewal, Report, RunRef,
 };
 pub use steering::{Cancel, CancelOutcome, Mode, ModeAsked, ModeState, Retry, RetryOutcome};
 pub use submitting::{Idempotency, NewTask, Submission, Submitted};

@@ -3,8 +3,8 @@
 //! Reading order: [`lab`] (a store on the bench, with short words for long verbs), [`mod@reference`] (what is right, in
 //! plain maps), [`sketch`] (how the two are compared), [`random`] (random lives, step by step against the
 //! reference), [`pairs`] (every state and event), then the rules of DESIGN.md section 3 by name: [`claims`],
-//! [`leases`], [`dispatching`], [`cancelling`], [`families`], [`accepting`], [`keeping`], [`filing`], [`looking`], and what
-//! is kept about the fleet itself: [`orders`].
+//! [`leases`], [`dispatching`], [`cancelling`], [`families`], [`accepting`], [`keeping`], [`filing`], [`looking`],
+//! [`asides`], and what is kept about the fleet itself: [`orders`], [`notes`], [`alerts`].
 //!
 //! A backend runs all of it with [`store_suite!`](crate::store_suite).
 
@@ -38,7 +38,13 @@ pub mod filing;
 
 pub mod looking;
 
+pub mod asides;
+
 pub mod orders;
+
+pub mod notes;
+
+pub mod alerts;
 
 use std::sync::Arc;
 
@@ -88,6 +94,13 @@ macro_rules! store_suite {
                 a_tenant_keeps_its_key_of_contacts;
             looking: pages_stay_stable_while_tasks_arrive, filters_select, labels_select, counts_describe_the_queue,
                 signals_arrive, a_view_tells_the_whole_life;
+            asides: a_task_that_does_not_fit_is_set_aside, a_late_word_sets_nothing_aside,
+                each_time_takes_twice_as_long, a_task_set_aside_lives_on;
+            notes: a_note_is_kept_until_its_time_is_over, notes_and_figures_have_bounds,
+                rows_stand_in_order_of_time, rows_end_with_their_time;
+            alerts: an_alert_is_updated_under_its_id, resolved_alerts_are_kept_for_a_day,
+                so_many_alerts_are_kept, alerts_have_bounds, one_of_many_tells_it,
+                fifty_at_once_have_one_first;
             orders: an_order_stands_until_it_is_withdrawn_or_over, the_latest_order_counts,
                 orders_of_a_worker_go_with_it, orders_are_told, what_is_no_order_is_refused,
                 a_worker_says_what_it_likes_within_bounds;

@@ -21,9 +21,10 @@ use shared::{
         query::{Counts, Page, TaskQuery, Totals, TypeInfo, WorkerView},
         signal::Signals,
         verbs::{
-            Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply,
-            ModeAsked, ModeState, Order, Orders, PublishedSlip, Release, Renew, Renewal, Requeue,
-            Retry, RetryOutcome, Submission, Submitted, Sweep, Swept, Take, Taken,
+            AlertRecord, Aside, Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish,
+            FinishReply, FirstOf, ModeAsked, ModeState, Note, Order, Orders, PublishedSlip,
+            Release, Renew, Renewal, Requeue, Retry, RetryOutcome, SeriesQuery, SeriesRow,
+            Submission, Submitted, Sweep, Swept, Take, Taken,
         },
     },
 };
@@ -129,6 +130,14 @@ pass_on! {
     mode() -> ModeState;
     order(order: Order) -> Orders;
     orders() -> Orders;
+    set_aside(asides: Vec<Aside>) -> Vec<bool>;
+    keep(note: Note) -> ();
+    kept(names: &[String]) -> Vec<Option<String>>;
+    append(rows: Vec<SeriesRow>) -> ();
+    series(query: SeriesQuery) -> Vec<SeriesRow>;
+    raise(records: Vec<AlertRecord>) -> ();
+    alerts(limit: u32) -> Vec<AlertRecord>;
+    first_of(first: FirstOf) -> Option<u64>;
     heartbeat(beat: Beat) -> BeatReply;
     farewell(worker: &WorkerId) -> ();
     announce(types: Vec<TypeInfo>) -> ();

@@ -29,7 +29,7 @@ pub(super) fn detail(task: &TaskView, waiting: Option<WaitingOn>, fleet: &Fleet)
         WaitingOn::Retry => due(&failed(task)),
         WaitingOn::Quota => "its tenant's quota is used up".into(),
         WaitingOn::FeatureDisabled => switched_off(task, fleet),
-        WaitingOn::TooLarge => too_large(task, fleet),
+        WaitingOn::TooLarge => due(&too_large(task, fleet)),
         WaitingOn::Capacity => capacity(task, fleet),
         WaitingOn::Queue => in_line(task.state).into(),
     }
@@ -72,13 +72,15 @@ fn switched_off(task: &TaskView, fleet: &Fleet) -> String {
 }
 
 fn too_large(task: &TaskView, fleet: &Fleet) -> String {
-    let needs = match needs(task) {
+    let needs = match task.too_large {
         Some(needs) => format!("it needs {needs} bytes"),
-        None => "it needs more".to_owned(),
+        None => "it needs more memory".to_owned(),
     };
     match fleet.room(&task.spec.workflow_type) {
-        Some(room) => format!("{needs}, and no worker announces room for more than {room}"),
-        None => format!("{needs} than the worker had that was to run it; it is offered again"),
+        Some(room) if task.too_large.is_some_and(|needs| needs > room) => {
+            format!("{needs}, and no worker announces room for more than {room}")
+        }
+        _ => format!("{needs}, for which the worker that was to run it had no room"),
     }
 }
 
@@ -91,7 +93,7 @@ fn capacity(task: &TaskView, fleet: &Fleet) -> String {
     let short: Vec<String> = serving
         .iter()
         .filter_map(|member| {
-            let obstacle = fleet.obstacle(member, &route, needs(task))?;
+            let obstacle = fleet.obstacle(member, &route, task.too_large)?;
             let (what, value, limit) = (&obstacle.resource, obstacle.value, obstacle.limit);
             Some(format!("{}: {what} {value} of {limit}", member.id()))
         })
@@ -142,8 +144,4 @@ const fn in_line(state: TaskState) -> &'static str {
 
 fn route(task: &TaskView) -> Route {
     Route::new(task.spec.workflow_type.clone(), task.spec.priority)
-}
-
-const fn needs(_task: &TaskView) -> Option<u64> {
-    None
 }

@@ -20,10 +20,10 @@ use crate::{
         query::{Counts, Page, TaskQuery, Totals, TypeInfo, WorkerView},
         signal::Signals,
         verbs::{
-            Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply,
-            Granted, ModeAsked, ModeState, NewTask, Order, Orders, Outcome, PublishedSlip, Release,
-            Renew, Renewal, Report, Requeue, Retry, RetryOutcome, Submission, Submitted, Sweep,
-            Swept, Take, Taken,
+            AlertRecord, Aside, Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish,
+            FinishReply, FirstOf, Granted, ModeAsked, ModeState, NewTask, Note, Order, Orders,
+            Outcome, PublishedSlip, Release, Renew, Renewal, Report, Requeue, Retry, RetryOutcome,
+            SeriesQuery, SeriesRow, Submission, Submitted, Sweep, Swept, Take, Taken,
         },
     },
 };
@@ -135,6 +135,14 @@ as_it_is! {
     mode() -> ModeState;
     order(order: Order) -> Orders;
     orders() -> Orders;
+    set_aside(asides: Vec<Aside>) -> Vec<bool>;
+    keep(note: Note) -> ();
+    kept(names: &[String]) -> Vec<Option<String>>;
+    append(rows: Vec<SeriesRow>) -> ();
+    series(query: SeriesQuery) -> Vec<SeriesRow>;
+    raise(records: Vec<AlertRecord>) -> ();
+    alerts(limit: u32) -> Vec<AlertRecord>;
+    first_of(first: FirstOf) -> Option<u64>;
     heartbeat(beat: Beat) -> BeatReply;
     farewell(worker: &WorkerId) -> ();
     announce(types: Vec<TypeInfo>) -> ();

@@ -115,6 +115,8 @@ impl<'a> Parts<'a> {
 struct RareFields {
     f: u32,
     due: Option<i64>,
+    tl: Option<u64>,
+    r#as: u32,
     pg: Option<String>,
     ca: bool,
     e: Option<String>,
@@ -274,6 +276,8 @@ pub(super) fn view(value: Value) -> Result<TaskView> {
         started_at: fields.started_at,
         finished_at: fields.finished_at,
         due_at: due_at.filter(|_| state == TaskState::Scheduled),
+        too_large: fields.rare.tl,
+        asides: fields.rare.r#as,
         cancel_requested: fields.rare.ca && state == TaskState::Running,
         result: result.filter(|_| state == TaskState::Completed),
         error: fields.error()?,

@@ -96,7 +96,7 @@ fn orders(value: Value) -> Result<Orders> {
             warn!(field, "a standing order cannot be read");
         }
     }
-    Ok(orders.as_of(now))
+    Ok(orders.standing_at(now))
 }
 
 /// Reads one field of the hash.

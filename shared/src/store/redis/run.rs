@@ -7,7 +7,7 @@ use crate::{
     store::{
         Error, Result,
         verbs::{
-            Claim, ClaimReply, ClaimTicket, Claimed, Finish, FinishReply, Finished, Granted,
+            Aside, Claim, ClaimReply, ClaimTicket, Claimed, Finish, FinishReply, Finished, Granted,
             Outcome, ParentResult, Release, Renew, Renewal, Report,
         },
     },
@@ -188,5 +188,20 @@ pub(super) async fn release(link: &Link, release: Release) -> Result<Vec<bool>> 
     }
     let answer = link.ask(Lane::Verbs, &ask).await?;
     let letters = letters(answer, release.runs.len())?;
+    Ok(letters.chars().map(|letter| letter == 'Y').collect())
+}
+
+/// Sets tasks aside.
+pub(super) async fn set_aside(link: &Link, asides: Vec<Aside>) -> Result<Vec<bool>> {
+    let mut ask = Ask::new(&scripts::SET_ASIDE, link.base());
+    ask.arg(keys::micros(Aside::LONGEST));
+    for aside in &asides {
+        ask.id(aside.task)
+            .arg(aside.attempt)
+            .arg(aside.bytes())
+            .arg(keys::micros(aside.retry_in.min(Aside::LONGEST)));
+    }
+    let answer = link.ask(Lane::Verbs, &ask).await?;
+    let letters = letters(answer, asides.len())?;
     Ok(letters.chars().map(|letter| letter == 'Y').collect())
 }

@@ -7,8 +7,8 @@
 //! out the records differently keep apart by `lua/held.lua`.
 //!
 //! Invariant: a script checks everything before it writes, because Lua has no
-//! rollback. All but `submit` may run when memory is full, so that accepted
-//! work can finish.
+//! rollback. All but `submit` and `append` may run when memory is full, so
+//! that accepted work can finish.
 
 use std::{fmt::Write as _, sync::LazyLock};
 
@@ -27,7 +27,7 @@ const VIEW: &str = include_str!("lua/view.lua");
 /// What a script may do.
 #[derive(Clone, Copy)]
 enum Kind {
-    /// Adds work: refused when memory is full.
+    /// Adds work or history: refused when memory is full.
     Grows,
     /// Moves work: runs when memory is full.
     Moves,
@@ -55,11 +55,16 @@ scripts! {
     RENEW = Moves [INDEX] "lua/renew.lua";
     FINISH = Moves [INDEX, LIFE, FILES] "lua/finish.lua";
     RELEASE = Moves [INDEX, LIFE] "lua/release.lua";
+    SET_ASIDE = Moves [INDEX, LIFE] "lua/set_aside.lua";
     CANCEL = Moves [INDEX, LIFE] "lua/cancel.lua";
     RETRY = Moves [INDEX, LIFE] "lua/retry.lua";
     SWEEP = Moves [INDEX, LIFE, STANDING] "lua/sweep.lua";
     SET_MODE = Moves [INDEX] "lua/set_mode.lua";
     ORDER = Moves [INDEX, STANDING] "lua/order.lua";
+    KEEP = Moves [] "lua/keep.lua";
+    APPEND = Grows [] "lua/append.lua";
+    RAISE = Moves [INDEX] "lua/raise.lua";
+    FIRST_OF = Moves [] "lua/first_of.lua";
     HEARTBEAT = Moves [INDEX] "lua/heartbeat.lua";
     FAREWELL = Moves [INDEX, STANDING] "lua/farewell.lua";
     ANNOUNCE = Moves [INDEX] "lua/announce.lua";
@@ -68,6 +73,9 @@ scripts! {
     CONTACT_KEY = Moves [] "lua/contact_key.lua";
     LAYOUT = Reads [HELD] "lua/layout.lua";
     MODE = Reads [] "lua/mode.lua";
+    KEPT = Reads [] "lua/kept.lua";
+    SERIES = Reads [] "lua/series.lua";
+    ALERTS = Reads [] "lua/alerts.lua";
     ORDERS = Reads [] "lua/orders.lua";
     FLEET = Reads [] "lua/fleet.lua";
     TASK = Reads [VIEW] "lua/task.lua";

@@ -2,7 +2,8 @@
 //!
 //! One message per call of a script, with each kind of news at most once
 //! (`lua/index.lua` writes it): `R` ready, `E<number>:<ids>` ended,
-//! `C<number>:<ids>` cancel asked, `M` mode, `W` workers, `O` orders.
+//! `C<number>:<ids>` cancel asked, `M` mode, `W` workers, `O` orders,
+//! `A` alerts.
 //!
 //! Invariant: [`Signals::next`] may be dropped at any point and loses nothing
 //! that had arrived; every connection after the first is followed by
@@ -237,6 +238,7 @@ fn decode(mut bytes: &[u8]) -> Result<Vec<Signal>> {
             b'M' => (Signal::Mode, rest),
             b'W' => (Signal::Workers, rest),
             b'O' => (Signal::Orders, rest),
+            b'A' => (Signal::Alerts, rest),
             b'E' | b'C' => {
                 let (ids, rest) = ids(rest).ok_or_else(bad)?;
                 let ended = *letter == b'E';
@@ -272,7 +274,7 @@ mod tests {
     fn news_are_read_one_by_one() {
         let (a, b) = (TaskId::from_bytes([1; 16]), TaskId::from_bytes([2; 16]));
         let (a_row, b_row) = (a.as_bytes().as_slice(), b.as_bytes().as_slice());
-        let news = [b"RE2:", a_row, b_row, b"C1:", b_row, b"MWO"].concat();
+        let news = [b"RE2:", a_row, b_row, b"C1:", b_row, b"MWOA"].concat();
         let signals = decode(&news).unwrap();
         assert_eq!(
             signals,
@@ -283,6 +285,7 @@ mod tests {
                 Signal::Mode,
                 Signal::Workers,
                 Signal::Orders,
+                Signal::Alerts,
             ]
         );
         assert_eq!(decode(b"").unwrap(), []);

@@ -7,6 +7,7 @@ mod server;
 mod bands;
 mod cost;
 mod layout;
+mod orders;
 mod reaping;
 mod trouble;
 

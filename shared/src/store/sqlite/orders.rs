@@ -18,7 +18,7 @@ pub(super) fn give(core: &mut Core, order: Order) -> Result<Orders> {
     let mut orders = core.orders.clone();
     apply(&mut orders, order, core.now);
     keep(core, orders)?;
-    Ok(core.orders.clone().as_of(core.now))
+    Ok(core.orders.clone().standing_at(core.now))
 }
 
 /// What stands after an order at this time.

@@ -132,6 +132,8 @@ fn view(db: &Connection, record: Record) -> Result<TaskView> {
         started_at: record.started_at,
         finished_at: record.finished_at,
         due_at: record.due_at.filter(|_| is(TaskState::Scheduled)),
+        too_large: record.too_large.map(i64::unsigned_abs),
+        asides: record.asides,
         cancel_requested: is(TaskState::Running) && record.cancel.is_some(),
         result: None,
         error: if has_error {

@@ -49,12 +49,17 @@ pub(super) struct Record {
     /// A cancel is pending, for this reason.
     pub(super) cancel: Option<String>,
     pub(super) progress: Option<Progress>,
+    /// The bytes for which a worker had no room.
+    pub(super) too_large: Option<i64>,
+    /// How often that was so.
+    pub(super) asides: u32,
 }
 
 /// The columns in the order in which [`Record::read`] expects them.
 pub(super) const COLUMNS: &str = "seq, id, tenant, type, priority, cancels, max_attempts, \
      submitted_at, state, attempt, failures, lapses_alone, solo, open, slip, due_at, deadline, \
-     expires_at, started_at, finished_at, token, done_token, done_state, worker, cancel, progress";
+     expires_at, started_at, finished_at, token, done_token, done_state, worker, cancel, progress, \
+     too_large, asides";
 
 impl Record {
     /// Reads a row selected by [`COLUMNS`].
@@ -89,6 +94,8 @@ impl Record {
             worker: text(row, 23)?.and_then(|worker| worker.parse().ok()),
             cancel: row.get(24)?,
             progress: text(row, 25)?.and_then(|progress| serde_json::from_str(progress).ok()),
+            too_large: row.get(26)?,
+            asides: row.get(27)?,
         })
     }
 
@@ -168,7 +175,8 @@ impl Record {
             "UPDATE task SET state = ?2, attempt = ?3, failures = ?4, lapses_alone = ?5, \
              solo = ?6, open = ?7, slip = ?8, due_at = ?9, deadline = ?10, expires_at = ?11, \
              started_at = ?12, finished_at = ?13, token = ?14, done_token = ?15, \
-             done_state = ?16, worker = ?17, cancel = ?18, progress = ?19 WHERE seq = ?1",
+             done_state = ?16, worker = ?17, cancel = ?18, progress = ?19, \
+             too_large = ?20, asides = ?21 WHERE seq = ?1",
         )
         .and_then(|mut statement| {
             statement.execute(params![
@@ -191,6 +199,8 @@ impl Record {
                 self.worker.as_ref().map(WorkerId::as_str),
                 self.cancel,
                 progress,
+                self.too_large,
+                self.asides,
             ])
         })
         .map_err(fault)?;

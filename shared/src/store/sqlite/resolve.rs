@@ -103,6 +103,8 @@ pub(super) fn revive(core: &mut Core, task: &mut Record) -> Result<Revival> {
     task.finished_at = None;
     task.due_at = None;
     task.progress = None;
+    task.too_large = None;
+    task.asides = 0;
     if task.expired(core.now) {
         task.expires_at = None;
     }

@@ -6,11 +6,12 @@
 use rusqlite::OptionalExtension;
 
 use crate::{
-    model::{AttemptToken, Json, Progress, Route, TaskEvent, TaskId, TaskState, WorkerId},
+    model::{AttemptToken, Json, Progress, Route, TaskEvent, TaskId, TaskState, To, WorkerId},
     store::{
         Error, Result,
         verbs::{
-            Claim, ClaimReply, ClaimTicket, Claimed, Granted, ParentResult, Renew, Renewal, RunRef,
+            Aside, Claim, ClaimReply, ClaimTicket, Claimed, Granted, ParentResult, Renew, Renewal,
+            RunRef,
         },
     },
 };
@@ -92,6 +93,8 @@ fn begin(core: &mut Core, task: &mut Record, worker: &WorkerId, token: AttemptTo
     task.started_at = Some(core.now);
     task.due_at = None;
     task.progress = None;
+    task.too_large = None;
+    task.asides = 0;
     Ok(())
 }
 
@@ -137,6 +140,35 @@ fn parent_result(core: &Core, parent: TaskId) -> Result<ParentResult> {
         task: parent,
         result: result.flatten().map(Json::from_text),
     })
+}
+
+/// The verb `set_aside`.
+pub(super) fn set_aside(core: &mut Core, asides: &[Aside]) -> Result<Vec<bool>> {
+    let mut answers = Vec::with_capacity(asides.len());
+    for aside in asides {
+        answers.push(set_one_aside(core, aside)?);
+    }
+    Ok(answers)
+}
+
+fn set_one_aside(core: &mut Core, aside: &Aside) -> Result<bool> {
+    let task = Record::by_id(&core.db, aside.task)?;
+    let Some(mut task) = task.filter(|task| task.attempt + 1 == aside.attempt) else {
+        return Ok(false);
+    };
+    if task.state == TaskState::Scheduled && task.too_large.is_some() {
+        // Asked again, or through another slip.
+        return Ok(true);
+    }
+    if !matches!(task.state.on(&TaskEvent::SetAside), To::State(_)) {
+        return Ok(false);
+    }
+    task.due_at = Some(core.now.after(aside.delay(task.asides)));
+    task.too_large = i64::try_from(aside.bytes()).ok();
+    task.asides += 1;
+    core.step(&mut task, TaskEvent::SetAside)?;
+    task.save(&core.db)?;
+    Ok(true)
 }
 
 /// The verb `renew`.

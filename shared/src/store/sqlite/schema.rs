@@ -20,7 +20,7 @@ use crate::store::{Error, Result};
 use super::fault;
 
 /// The version of the tables below.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// Marks the file as ours: `ZGat`.
 const APPLICATION: i64 = 0x5a47_6174;
 /// The database's name inside the data directory.
@@ -130,6 +130,37 @@ CREATE INDEX file_expiry ON file (expires_at) WHERE expires_at IS NOT NULL;
 CREATE TABLE file_use (seq INTEGER NOT NULL, id BLOB NOT NULL, PRIMARY KEY (seq, id)) WITHOUT ROWID;
 ";
 
+/// What version 3 added.
+const FLEET_TABLES: &str = "
+ALTER TABLE task ADD COLUMN too_large INTEGER;
+ALTER TABLE task ADD COLUMN asides INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE note (name TEXT PRIMARY KEY, text TEXT NOT NULL, expires_at INTEGER NOT NULL);
+CREATE INDEX note_expiry ON note (expires_at);
+CREATE TABLE series (
+  scope TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  figures TEXT NOT NULL,
+  PRIMARY KEY (scope, at)
+) WITHOUT ROWID;
+CREATE INDEX series_age ON series (at);
+CREATE TABLE alert (
+  id TEXT PRIMARY KEY,
+  updated_at INTEGER NOT NULL,
+  resolved INTEGER NOT NULL,
+  text TEXT NOT NULL
+);
+CREATE INDEX alert_age ON alert (resolved, updated_at);
+CREATE TABLE first_of (
+  key TEXT PRIMARY KEY,
+  by TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  others INTEGER NOT NULL,
+  answer INTEGER NOT NULL,
+  forget_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX first_of_age ON first_of (forget_at);
+";
+
 /// The lock on a data directory; released when dropped, or by the kernel when
 /// the process ends, however it ends.
 #[derive(Debug)]
@@ -175,9 +206,10 @@ pub(super) fn open_writer(folder: &Path) -> Result<Connection> {
     if version == VERSION && application == APPLICATION {
         return Ok(db);
     }
-    if version == 1 && application == APPLICATION {
+    if (1..VERSION).contains(&version) && application == APPLICATION {
+        let files = if version < 2 { FILE_TABLES } else { "" };
         db.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {FILE_TABLES} PRAGMA user_version = {VERSION}; COMMIT;"
+            "BEGIN IMMEDIATE; {files} {FLEET_TABLES} PRAGMA user_version = {VERSION}; COMMIT;"
         ))
         .map_err(fault)?;
         return Ok(db);
@@ -193,7 +225,7 @@ pub(super) fn open_writer(folder: &Path) -> Result<Connection> {
         )));
     }
     db.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES} {FILE_TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
+        "BEGIN IMMEDIATE; {TABLES} {FILE_TABLES} {FLEET_TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))
     .map_err(fault)?;
     Ok(db)
@@ -235,17 +267,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_of_version_1_gets_what_is_new() {
-        let folder = tempfile::tempdir().unwrap();
-        let db = open_writer(folder.path()).unwrap();
-        db.execute_batch("DROP TABLE file; DROP TABLE file_use; PRAGMA user_version = 1;")
-            .unwrap();
-        drop(db);
-        for _ in 0..2 {
+    fn a_file_of_an_older_version_gets_what_is_new() {
+        const NEW_IN_3: &str = "DROP TABLE note; DROP TABLE series; DROP TABLE alert; \
+             DROP TABLE first_of; ALTER TABLE task DROP COLUMN too_large; \
+             ALTER TABLE task DROP COLUMN asides; PRAGMA user_version = 2;";
+        const NEW_IN_2: &str = "DROP TABLE file; DROP TABLE file_use; PRAGMA user_version = 1;";
+        let layout = |db: &Connection| {
+            let mut statement = db
+                .prepare("SELECT sql FROM sqlite_schema ORDER BY 1")
+                .unwrap();
+            let rows = statement.query_map([], |row| row.get::<_, Option<String>>(0));
+            rows.unwrap().collect::<rusqlite::Result<Vec<_>>>().unwrap()
+        };
+        for undo in [NEW_IN_3.to_owned(), format!("{NEW_IN_3}{NEW_IN_2}")] {
+            let folder = tempfile::tempdir().unwrap();
             let db = open_writer(folder.path()).unwrap();
-            assert_eq!(pragma(&db, "user_version").unwrap(), VERSION);
-            let count = "SELECT (SELECT count(*) FROM file) + (SELECT count(*) FROM file_use)";
-            assert_eq!(db.query_row(count, [], |row| row.get(0)), Ok(0));
+            let fresh = layout(&db);
+            db.execute_batch(&undo).unwrap();
+            assert_ne!(layout(&db), fresh);
+            drop(db);
+            for _ in 0..2 {
+                let db = open_writer(folder.path()).unwrap();
+                assert_eq!(pragma(&db, "user_version").unwrap(), VERSION);
+                assert_eq!(layout(&db), fresh);
+            }
         }
     }
 }

@@ -13,16 +13,17 @@ use crate::{
         query::{Counts, Page, TaskQuery, Totals, TypeInfo, WorkerView},
         signal::Signals,
         verbs::{
-            Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish, FinishReply,
-            ModeAsked, ModeState, Order, Orders, PublishedSlip, Release, Renew, Renewal, Requeue,
-            Retry, RetryOutcome, Submission, Submitted, Sweep, Swept, Take, Taken,
+            AlertRecord, Aside, Beat, BeatReply, Cancel, CancelOutcome, Claim, ClaimReply, Finish,
+            FinishReply, FirstOf, ModeAsked, ModeState, Note, Order, Orders, PublishedSlip,
+            Release, Renew, Renewal, Requeue, Retry, RetryOutcome, SeriesQuery, SeriesRow,
+            Submission, Submitted, Sweep, Swept, Take, Taken,
         },
     },
 };
 
 use super::{
-    SqliteStore, control, dispatch, facts, files, fleet, orders, query, report, run, signals,
-    submit, upkeep,
+    SqliteStore, alerts, control, dispatch, facts, files, fleet, notes, orders, query, report, run,
+    signals, submit, upkeep,
 };
 
 #[async_trait]
@@ -90,7 +91,42 @@ impl Store for SqliteStore {
 
     async fn orders(&self) -> Result<Orders> {
         let now = self.clock.now();
-        Ok(self.read(facts::orders).await?.as_of(now))
+        Ok(self.read(facts::orders).await?.standing_at(now))
+    }
+
+    async fn set_aside(&self, asides: Vec<Aside>) -> Result<Vec<bool>> {
+        self.write(move |core| run::set_aside(core, &asides)).await
+    }
+
+    async fn keep(&self, note: Note) -> Result<()> {
+        self.write(move |core| notes::keep(core, &note)).await
+    }
+
+    async fn kept(&self, names: &[String]) -> Result<Vec<Option<String>>> {
+        let (names, now) = (names.to_vec(), self.clock.now());
+        self.read(move |db| notes::kept(db, &names, now)).await
+    }
+
+    async fn append(&self, rows: Vec<SeriesRow>) -> Result<()> {
+        self.write(move |core| notes::append(core, &rows)).await
+    }
+
+    async fn series(&self, query: SeriesQuery) -> Result<Vec<SeriesRow>> {
+        let now = self.clock.now();
+        self.read(move |db| notes::series(db, &query, now)).await
+    }
+
+    async fn raise(&self, records: Vec<AlertRecord>) -> Result<()> {
+        self.write(move |core| alerts::raise(core, &records)).await
+    }
+
+    async fn alerts(&self, limit: u32) -> Result<Vec<AlertRecord>> {
+        let now = self.clock.now();
+        self.read(move |db| alerts::latest(db, limit, now)).await
+    }
+
+    async fn first_of(&self, first: FirstOf) -> Result<Option<u64>> {
+        self.write(move |core| alerts::first_of(core, &first)).await
     }
 
     async fn heartbeat(&self, beat: Beat) -> Result<BeatReply> {

@@ -18,6 +18,10 @@ pub(super) const BACKLOG: usize = 1024;
 
 /// The news of one group of verbs.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one for each kind of news that has nothing to add"
+)]
 pub(super) struct News {
     pub(super) ready: bool,
     pub(super) ended: Vec<TaskId>,
@@ -25,6 +29,7 @@ pub(super) struct News {
     pub(super) mode: bool,
     pub(super) workers: bool,
     pub(super) orders: bool,
+    pub(super) alerts: bool,
     group: Vec<Signal>,
 }
 
@@ -41,6 +46,7 @@ impl News {
             (self.mode, Signal::Mode),
             (self.workers, Signal::Workers),
             (self.orders, Signal::Orders),
+            (self.alerts, Signal::Alerts),
         ];
         for (raised, signal) in flags {
             if raised && !self.group.contains(&signal) {

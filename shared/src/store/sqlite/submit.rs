@@ -210,5 +210,7 @@ fn first_row(core: &mut Core, task: &NewTask) -> Result<Record> {
         worker: None,
         cancel: None,
         progress: None,
+        too_large: None,
+        asides: 0,
     })
 }

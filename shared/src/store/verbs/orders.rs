@@ -158,7 +158,7 @@ pub struct Orders {
 
 impl Orders {
     /// Leaves out what is over by now, and says how much is left of the rest.
-    pub(crate) fn as_of(mut self, now: Stamp) -> Self {
+    pub(crate) fn standing_at(mut self, now: Stamp) -> Self {
         self.features.retain(|order| order.expires_at > now);
         self.features.sort_by(|a, b| a.feature.cmp(&b.feature));
         for order in &mut self.features {

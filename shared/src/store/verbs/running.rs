@@ -1,4 +1,5 @@
-//! Steps 7 to 9: claims, renewals, reports, and runs that are given back.
+//! Steps 7 to 9: claims, tasks that are too large for a worker, renewals,
+//! reports, and runs that are given back.
 //!
 //! Invariant: plain data.
 
@@ -176,4 +177,59 @@ pub struct FinishReply {
 pub struct Release {
     /// Which.
     pub runs: Vec<RunRef>,
+}
+
+/// A task that does not fit on the worker that was to run it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aside {
+    /// Which task.
+    pub task: TaskId,
+    /// The attempt that the ticket would have started.
+    pub attempt: u32,
+    /// The memory that it needs, in bytes.
+    pub needs_bytes: u64,
+    /// When it is offered again, the first time; each further time, until it
+    /// starts, after twice as long.
+    pub retry_in: Duration,
+}
+
+impl Aside {
+    /// The longest delay: a worker with more room that starts meanwhile is
+    /// used soon enough.
+    pub const LONGEST: Duration = Duration::from_mins(5);
+
+    /// The delay of a task that was set aside so often before.
+    #[must_use]
+    pub fn delay(&self, asides: u32) -> Duration {
+        // From 2^30 microseconds on every delay is the longest.
+        let factor = 1_u32 << asides.min(30);
+        self.retry_in.saturating_mul(factor).min(Self::LONGEST)
+    }
+
+    /// What is stored of `needs_bytes`: what every store holds exactly.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.needs_bytes.min((1 << 53) - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delay_doubles_up_to_the_longest() {
+        let aside = |retry_in| Aside {
+            task: TaskId::from_bytes([1; 16]),
+            attempt: 1,
+            needs_bytes: u64::MAX,
+            retry_in,
+        };
+        let second = aside(Duration::from_secs(1));
+        let secs = [0, 1, 8, 9, 40, u32::MAX].map(|n| second.delay(n).as_secs());
+        assert_eq!(secs, [1, 2, 256, 300, 300, 300]);
+        let least = aside(Duration::from_micros(1));
+        assert_eq!(least.delay(u32::MAX), Aside::LONGEST);
+        assert_eq!(aside(Duration::ZERO).delay(5), Duration::ZERO);
+        assert_eq!(aside(Duration::MAX).delay(0), Aside::LONGEST);
+    }
 }

@@ -23,10 +23,10 @@ use shared::{
         query::{Counts, TaskQuery},
         signal::Signal,
         verbs::{
-            Cancel, CancelOutcome, Claim, ClaimTicket, Claimed, Finish, Finished, Granted, Mode,
-            ModeAsked, ModeState, NewTask, Outcome, PublishedSlip, Release, Renew, Renewal, Report,
-            Requeue, Retry, RetryOutcome, RunRef, Submission, Submitted, Sweep, Swept, Take, Taken,
-            Windows,
+            Aside, Cancel, CancelOutcome, Claim, ClaimTicket, Claimed, Finish, Finished, Granted,
+            Mode, ModeAsked, ModeState, NewTask, Outcome, PublishedSlip, Release, Renew, Renewal,
+            Report, Requeue, Retry, RetryOutcome, RunRef, Submission, Submitted, Sweep, Swept,
+            Take, Taken, Windows,
         },
     },
 };
@@ -322,6 +322,18 @@ impl Lab {
             self.fail(&run, fatal(), NONE).await,
             Finished::Committed(TaskState::Failed)
         );
+    }
+
+    /// Sets a task aside that needs eight gigabytes.
+    pub async fn set_aside(&self, task: TaskId, attempt: u32, retry_in: Duration) -> bool {
+        let aside = Aside {
+            task,
+            attempt,
+            needs_bytes: 1 << 33,
+            retry_in,
+        };
+        let answers = self.store.set_aside(vec![aside]).await;
+        answers.expect("set_aside").remove(0)
     }
 
     /// Gives a run back.

@@ -212,6 +212,10 @@ async fn raise(lab: &Lab, subject: &Subject, event: TaskEvent) {
             lab.claim(id, attempt, lab.nonce(), LONG).await;
             lab.mode(Mode::Running).await;
         }
+        E::SetAside => {
+            let attempt = lab.view(id).await.attempt + 1;
+            lab.set_aside(id, attempt, LONG).await;
+        }
         E::Renewed => {
             lab.renew(run, LONG).await;
         }

@@ -17,9 +17,9 @@ use shared::{
         files::NewFile,
         query::Tally,
         verbs::{
-            Cancel, Claim, ClaimTicket, Claimed, Finish, Idempotency, Mode, Outcome, PublishedSlip,
-            Release, Renew, Report, Requeue, Retry, RunRef, Submission, Sweep, Swept, Take,
-            Windows,
+            Aside, Cancel, Claim, ClaimTicket, Claimed, Finish, Idempotency, Mode, Outcome,
+            PublishedSlip, Release, Renew, Report, Requeue, Retry, RunRef, Submission, Sweep,
+            Swept, Take, Windows,
         },
     },
 };
@@ -137,6 +137,7 @@ impl World {
                 twice,
                 replaces,
             } => self.put_file(*file, *now, *twice, *replaces).await,
+            Op::SetAside { picks, wrong, now } => self.set_aside(picks, *wrong, *now).await,
             Op::Release(pick) => self.release(*pick).await,
             Op::Cancel(picks) => self.cancel(picks).await,
             Op::Retry(picks) => self.retry(picks).await,
@@ -406,6 +407,27 @@ impl World {
         }
         prop_assert_eq!(reply.outcomes, wanted);
         prop_assert_eq!(reply.hint, self.reference.hint());
+        Ok(())
+    }
+
+    async fn set_aside(
+        &mut self,
+        picks: &[Index],
+        wrong: bool,
+        now: bool,
+    ) -> Result<(), TestCaseError> {
+        let ids = self.pick(picks).into_iter();
+        let asides: Vec<_> = ids
+            .map(|task| Aside {
+                task,
+                attempt: self.reference.attempt(task) + 1 + u32::from(wrong),
+                needs_bytes: 1 << 40,
+                retry_in: soon(now),
+            })
+            .collect();
+        let wanted = self.reference.set_aside(&asides);
+        let found = self.lab.store.set_aside(asides).await;
+        prop_assert_eq!(found.expect("set_aside"), wanted);
         Ok(())
     }
 

@@ -61,6 +61,8 @@ struct Task {
     token: Option<AttemptToken>,
     done: Option<(AttemptToken, TaskState)>,
     worker: Option<WorkerId>,
+    too_large: Option<u64>,
+    asides: u32,
     cancel: bool,
     progress: Option<Progress>,
     result: Option<Json>,

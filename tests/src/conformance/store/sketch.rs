@@ -42,6 +42,10 @@ pub struct Sketch {
     pub finished: bool,
     /// It is due at some time.
     pub due: bool,
+    /// It did not fit, and needs so many bytes.
+    pub too_large: Option<u64>,
+    /// How often it did not.
+    pub asides: u32,
     /// Who ran it last.
     pub worker: Option<WorkerId>,
     /// A cancel is pending.
@@ -71,6 +75,8 @@ impl From<TaskView> for Sketch {
             started: view.started_at.is_some(),
             finished: view.finished_at.is_some(),
             due: view.due_at.is_some(),
+            too_large: view.too_large,
+            asides: view.asides,
             worker: view.worker_id,
             cancel_requested: view.cancel_requested,
             error: view.error.map(|error| error.code),

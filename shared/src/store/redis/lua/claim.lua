@@ -47,6 +47,8 @@ local function start(id, h, token)
   if h[R] then
     if h[R].x then place(EXPIRES, id, false) end
     set_rare(h, 'pg', nil)
+    set_rare(h, 'tl', nil)
+    set_rare(h, 'as', nil)
   end
   if h[L] then
     set_rare(h, 'lk', h[K])

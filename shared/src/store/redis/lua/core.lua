@@ -67,7 +67,8 @@ local S, A, Q, N, B, M, MA, V, K, L, W, ST, FA, R = 1, 2, 3, 4, 5, 6, 7, 8, 9, 1
 -- name: x expires at, ra run at, due due at, tp traceparent, up has parents, rd
 -- reads parents, run runs after failed parents too, dn has dependents, f
 -- failures, solo, la lapses alone, ca a cancel is pending, cr its reason, e
--- error code, em error message, fl refers to files, pg progress, lk and ls token
+-- error code, em error message, fl refers to files, pg progress, tl the
+-- bytes for which a worker had no room, as how often, lk and ls token
 -- and state of an earlier report.
 
 -- Stored, the numbers have fixed places (0 where absent), the texts follow with

@@ -117,7 +117,7 @@ local function count_ended(q)
   add(key, 'n', 1)
 end
 
-local news_ready, news_mode, news_workers, news_orders = false, false, false, false
+local news_ready, news_mode, news_workers, news_orders, news_alerts = false, false, false, false, false
 local ended, asked = {}, {}
 
 -- Ids that ended in this call and may be reaped some day. The list of all of
@@ -190,10 +190,11 @@ local function flush()
   if news_mode then news[#news + 1] = 'M' end
   if news_workers then news[#news + 1] = 'W' end
   if news_orders then news[#news + 1] = 'O' end
+  if news_alerts then news[#news + 1] = 'A' end
   if #news > 0 then
     call('PUBLISH', P .. 'news', concat(news))
   end
-  news_ready, news_mode, news_workers, news_orders = false, false, false, false
+  news_ready, news_mode, news_workers, news_orders, news_alerts = false, false, false, false, false
   ended, asked = {}, {}
 end
 

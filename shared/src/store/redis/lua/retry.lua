@@ -20,7 +20,7 @@ local function parents_of(id, h)
   return open, failed
 end
 
-local FRESH = { 'f', 'la', 'solo', 'e', 'em', 'ca', 'cr', 'ra', 'due', 'pg' }
+local FRESH = { 'f', 'la', 'solo', 'e', 'em', 'ca', 'cr', 'ra', 'due', 'pg', 'tl', 'as' }
 local function revive(id, h, open)
   for _, name in ipairs(FRESH) do
     set_rare(h, name, nil)

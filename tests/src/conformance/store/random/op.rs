@@ -56,6 +56,11 @@ pub(super) enum Op {
         twice: bool,
         replaces: bool,
     },
+    SetAside {
+        picks: Vec<Index>,
+        wrong: bool,
+        now: bool,
+    },
     Release(Index),
     Cancel(Vec<Index>),
     Retry(Vec<Index>),
@@ -100,7 +105,7 @@ fn picks() -> impl Strategy<Value = Vec<Index>> {
 
 /// Any operation, the ordinary ones more often.
 pub(super) fn op() -> impl Strategy<Value = Op> {
-    prop_oneof![13 => before_the_run(), 8 => the_run(), 10 => around_it()]
+    prop_oneof![14 => before_the_run(), 8 => the_run(), 10 => around_it()]
 }
 
 fn before_the_run() -> impl Strategy<Value = Op> {
@@ -115,6 +120,8 @@ fn before_the_run() -> impl Strategy<Value = Op> {
             .prop_map(|(picks, wrong, now)| Op::Publish { picks, wrong, now }),
         6 => (picks(), seldom, prop::option::weighted(0.1, any::<Index>()), seldom)
             .prop_map(|(picks, wrong, reuse, now)| Op::Claim { picks, wrong, reuse, now }),
+        2 => (picks(), seldom, any::<bool>())
+            .prop_map(|(picks, wrong, now)| Op::SetAside { picks, wrong, now }),
     ]
 }
 

@@ -82,6 +82,8 @@ impl Reference {
             token: None,
             done: None,
             worker: None,
+            too_large: None,
+            asides: 0,
             cancel: false,
             progress: None,
             result: None,

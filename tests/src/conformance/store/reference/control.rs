@@ -60,6 +60,7 @@ impl Reference {
         let task = self.task(id);
         task.open = open;
         (task.failures, task.lapses_alone, task.solo) = (0, 0, false);
+        (task.too_large, task.asides) = (None, 0);
         (task.due, task.error, task.result, task.progress) = (None, None, None, None);
         if expired {
             task.expires = None;

@@ -35,6 +35,8 @@ impl Reference {
             started: task.attempt > 0,
             finished: task.state.is_final(),
             due: task.state == TaskState::Scheduled,
+            too_large: task.too_large,
+            asides: task.asides,
             worker: task.worker.clone(),
             cancel_requested: task.cancel,
             error: task.error,

@@ -3,7 +3,7 @@
 use shared::{
     model::{ErrorCode, TaskEvent, TaskId, TaskState},
     store::verbs::{
-        Claim, ClaimTicket, Claimed, Finish, Finished, Granted, Mode, Outcome, ParentResult,
+        Aside, Claim, ClaimTicket, Claimed, Finish, Finished, Granted, Mode, Outcome, ParentResult,
         Release, Renew, Renewal, Report, RunRef,
     },
 };
@@ -54,6 +54,7 @@ impl Reference {
         task.deadline = deadline;
         task.due = None;
         task.progress = None;
+        (task.too_large, task.asides) = (None, 0);
         task.runs.push(RunSketch {
             attempt: task.attempt,
             open: true,
@@ -61,6 +62,32 @@ impl Reference {
             code: None,
         });
         self.granted(id)
+    }
+
+    /// The verb `set_aside`. However often it is doubled, no time is no time.
+    pub fn set_aside(&mut self, asides: &[Aside]) -> Vec<bool> {
+        self.now += 1;
+        let answers = asides.iter().map(|aside| {
+            let due = self.after(aside.retry_in);
+            let Some(task) = self.tasks.get(&aside.task) else {
+                return false;
+            };
+            if task.attempt + 1 != aside.attempt {
+                return false;
+            }
+            if task.state == TaskState::Scheduled && task.too_large.is_some() {
+                return true;
+            }
+            let moved = self.step(aside.task, TaskEvent::SetAside);
+            if moved {
+                let task = self.task(aside.task);
+                task.due = Some(due);
+                task.too_large = Some(aside.needs_bytes);
+                task.asides += 1;
+            }
+            moved
+        });
+        answers.collect()
     }
 
     fn granted(&self, id: TaskId) -> Claimed {
