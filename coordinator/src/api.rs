@@ -30,6 +30,9 @@ mod features;
 mod filtered;
 mod workers;
 
+mod alerts;
+mod planning;
+
 mod figures;
 mod probes;
 mod system;
@@ -85,9 +88,13 @@ fn workflows() -> Router<Arc<App>> {
 }
 
 fn fleet() -> Router<Arc<App>> {
-    Router::new()
-        .route("/api/workers", get(workers::all))
+    // These read parameters, and refuse others than their own.
+    let asked = Router::new()
         .route("/api/workers/{worker_id}", get(workers::one))
+        .route("/api/history", get(workers::history))
+        .route("/api/alerts", get(alerts::all));
+    let plain = Router::new()
+        .route("/api/workers", get(workers::all))
         .route("/api/workers/{worker_id}/drain", post(workers::drain))
         .route("/api/workers/{worker_id}/resume", post(workers::resume))
         .route(
@@ -97,7 +104,10 @@ fn fleet() -> Router<Arc<App>> {
         .route("/api/profile", put(workers::fleet_profile))
         .route("/api/features", get(features::all))
         .route("/api/features/{name}", put(features::order))
-        .route_layer(middleware::from_fn(query::none))
+        .route("/api/capacity", get(planning::capacity))
+        .route("/api/bottleneck", get(planning::bottleneck))
+        .route_layer(middleware::from_fn(query::none));
+    asked.merge(plain)
 }
 
 fn kept_files() -> Router<Arc<App>> {

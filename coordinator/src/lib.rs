@@ -38,6 +38,7 @@ mod api;
 mod submit;
 
 mod dispatch;
+mod series;
 mod upkeep;
 
 mod collect;

@@ -1,18 +1,19 @@
 //! The workers, and what operators order of them: `GET /api/workers`,
-//! `GET /api/workers/{id}`, `POST .../drain`, `POST .../resume`,
+//! `GET /api/workers/{id}`, `GET /api/history`, `POST .../drain`, `POST .../resume`,
 //! `PUT .../profile`, `PUT /api/profile`.
 //!
 //! Invariant: orders are idempotent and recorded; a worker that is not known
 //! gets none.
 
 mod document;
+mod history;
 
 use std::sync::Arc;
 
 use axum::{
     Json,
     extract::{Path, Request, State},
-    http::StatusCode,
+    http::{StatusCode, Uri},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -27,13 +28,27 @@ use super::{
     control::{self, NOBODY},
     problem::{Code, Problem},
 };
-use crate::{app::App, submit::Fields};
+use crate::{app::App, series, submit::Fields};
 
 pub(super) use document::Worker;
+use history::Span;
 
 #[derive(Serialize)]
 struct Workers<'a> {
     workers: Vec<Worker<'a>>,
+}
+
+/// A worker and what became of it.
+#[derive(Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    worker: Worker<'a>,
+    history: Vec<history::Row>,
+}
+
+#[derive(Serialize)]
+struct History {
+    history: Vec<history::Row>,
 }
 
 /// A profile as it stands after an order.
@@ -70,11 +85,22 @@ pub(super) async fn all(State(app): State<Arc<App>>) -> Result<Response, Problem
 pub(super) async fn one(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
+    uri: Uri,
 ) -> Result<Response, Problem> {
+    let span = Span::of(&uri, &app)?;
     app.fleet.refresh(&*app.store).await?;
     let fleet = app.fleet.now();
-    let worker = fleet.find(&id).ok_or_else(unknown)?;
-    Ok(Json(Worker::of(worker, &fleet)).into_response())
+    let member = fleet.find(&id).ok_or_else(unknown)?;
+    let history = span.rows(&app, series::scope_of(member.id())).await?;
+    let worker = Worker::of(member, &fleet);
+    Ok(Json(Whole { worker, history }).into_response())
+}
+
+/// What the fleet looked like.
+pub(super) async fn history(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Problem> {
+    let span = Span::of(&uri, &app)?;
+    let history = span.rows(&app, series::FLEET.into()).await?;
+    Ok(Json(History { history }).into_response())
 }
 
 /// Has a worker finish what it has and take nothing new.
