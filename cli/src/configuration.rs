@@ -12,10 +12,15 @@ use std::{
 };
 
 use clap::Args;
+use resources::profile::Overrides;
 use serde::Deserialize;
 use shared::{broker::rabbit::QueueType, fault::Point, telemetry::LogFormat};
 
 use crate::exit::{Failure, USAGE};
+
+mod pressure;
+
+pub(crate) use pressure::Pressure;
 
 /// lapin reports every channel that the broker closes as an error, also where
 /// that is an ordinary answer (the depth of a queue that is not there yet).
@@ -61,6 +66,37 @@ pub(crate) struct Settings {
     /// Tasks that one worker runs at once [default: 10]
     #[arg(long, env = "ZEROGATE_CONCURRENCY", value_name = "N")]
     concurrency: Option<u32>,
+    /// Thresholds, shares and pace of this worker: development, balanced, performance or emergency [default: balanced]
+    #[arg(long, env = "ZEROGATE_PROFILE", value_name = "NAME")]
+    profile: Option<String>,
+    /// Single figures of the profile, as a table of the file
+    #[arg(skip)]
+    profile_figures: Overrides,
+    /// Whether the resource gate decides what may start (enforce), only says what it would decide (shadow), or is off [default: enforce]
+    #[arg(long, env = "ZEROGATE_GATE", value_name = "MODE")]
+    gate: Option<String>,
+    /// Write every decision of the gate with its inputs here, for `zerogate replay`
+    #[arg(long, env = "ZEROGATE_DECISION_LOG", value_name = "FILE")]
+    decision_log: Option<PathBuf>,
+    /// Send alerts here, signed (Standard Webhooks)
+    #[arg(
+        long,
+        env = "ZEROGATE_WEBHOOK_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    webhook_url: Option<String>,
+    /// The secret that signs them: whsec_ and base64, or at least 16 characters
+    #[arg(
+        long,
+        env = "ZEROGATE_WEBHOOK_SECRET",
+        value_name = "SECRET",
+        hide_env_values = true
+    )]
+    webhook_secret: Option<String>,
+    /// Let the webhook reach private and loopback addresses
+    #[arg(long, env = "ZEROGATE_WEBHOOK_PRIVATE")]
+    webhook_private: bool,
     /// A name for this worker, in front of its per-boot id [default: the host's name]
     #[arg(long, env = "ZEROGATE_WORKER_NAME", value_name = "NAME")]
     worker_name: Option<String>,
@@ -118,6 +154,7 @@ pub(crate) struct Configuration {
     redis_url: Option<String>,
     queue_type: QueueType,
     pub(crate) concurrency: u32,
+    pub(crate) pressure: Pressure,
     pub(crate) worker_name: Option<String>,
     pub(crate) lease: Duration,
     pub(crate) renew: Duration,
@@ -184,6 +221,13 @@ impl Settings {
             blob_url: self.blob_url.or(file.blob_url),
             queue_type: self.queue_type.or(file.queue_type),
             concurrency: self.concurrency.or(file.concurrency),
+            profile: self.profile.or(file.profile),
+            profile_figures: file.profile_figures,
+            gate: self.gate.or(file.gate),
+            decision_log: self.decision_log.or(file.decision_log),
+            webhook_url: self.webhook_url.or(file.webhook_url),
+            webhook_secret: self.webhook_secret.or(file.webhook_secret),
+            webhook_private: self.webhook_private || file.webhook_private,
             worker_name: self.worker_name.or(file.worker_name),
             lease_ms: self.lease_ms.or(file.lease_ms),
             renew_ms: self.renew_ms.or(file.renew_ms),
@@ -219,7 +263,9 @@ impl Settings {
                 None => problems.push(format!("--fault: there is no point `{name}`")),
             }
         }
+        let pressure = Pressure::read(&self, problems);
         Configuration {
+            pressure,
             listen: self.listen,
             data_dir: self
                 .data_dir

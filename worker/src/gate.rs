@@ -13,6 +13,8 @@
 //! Deliberately absent: what is asked of the broker with a permit in hand.
 
 mod fixed;
+mod log;
+mod resource;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -20,13 +22,32 @@ use async_trait::async_trait;
 use shared::{model::Route, store::query::Slots};
 
 pub use fixed::FixedGate;
+pub(crate) use log::DecisionLog;
+pub(crate) use resource::ResourceGate;
+
+/// Why there is no gate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The history cannot be kept so long.
+    #[error(transparent)]
+    History(#[from] resources::history::BadRetention),
+    /// The decision log cannot be begun.
+    #[error("the decision log {0}: {1}; name a file that this user may write")]
+    Log(std::path::PathBuf, std::io::Error),
+}
 
 /// Which gate a worker goes by.
 #[derive(Clone, Debug, Default)]
 pub enum Choice {
-    /// A fixed number of slots; resources are neither looked at nor judged.
-    #[default]
+    /// A fixed number of slots; resources are neither looked at nor judged,
+    /// and features are not switched.
     Off,
+    /// A fixed number of slots; resources are judged, and what the gate would
+    /// have refused is counted.
+    Shadow,
+    /// Resources decide.
+    #[default]
+    Enforce,
     /// A gate of the team's own.
     Own(Arc<dyn Gate>),
 }
@@ -50,6 +71,25 @@ pub struct Shortage {
     pub value: f64,
     /// How much may be.
     pub limit: f64,
+}
+
+impl From<resources::admission::Shortage> for Shortage {
+    fn from(shortage: resources::admission::Shortage) -> Self {
+        Self {
+            resource: shortage.resource.as_str(),
+            value: shortage.value,
+            limit: shortage.limit,
+        }
+    }
+}
+
+/// Work in hand does not fit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Misfit {
+    /// What is short: `too_large` if the work can never run here.
+    pub shortage: Shortage,
+    /// The memory that it needs, in bytes.
+    pub bytes: u64,
 }
 
 /// How large the work of one slip is.
@@ -91,17 +131,23 @@ pub struct Permit {
     booking: u64,
     book: Arc<dyn Book>,
     spent: Option<Spent>,
+    /// Another gate's permit, returned with this one.
+    _under: Option<Box<Permit>>,
 }
 
 /// Where a gate keeps the room of its permits.
 pub trait Book: Send + Sync {
     /// Makes the booking as large as work of this size needs, or says what is
     /// short; the booking then stays as it was.
-    fn resize(&self, booking: u64, size: Size) -> Result<(), Shortage>;
+    fn resize(&self, booking: u64, size: Size) -> Result<(), Misfit>;
 
     /// The permit of this booking was dropped; its runs cost so much, if any
     /// ran to an end.
     fn returned(&self, booking: u64, spent: Option<Spent>);
+
+    /// The work was given up and does not stop: its slot is free, its memory
+    /// is not. The permit is dropped when it ends.
+    fn abandoned(&self, _booking: u64) {}
 }
 
 impl Permit {
@@ -111,12 +157,21 @@ impl Permit {
             booking,
             book,
             spent: None,
+            _under: None,
+        }
+    }
+
+    /// A permit that also returns another gate's.
+    pub(crate) fn over(under: Self, booking: u64, book: Arc<dyn Book>) -> Self {
+        Self {
+            _under: Some(Box::new(under)),
+            ..Self::new(booking, book)
         }
     }
 
     /// Makes the room as large as work of this size needs. Refused, the permit
     /// stays as it was: the work does not fit here now.
-    pub fn resize(&self, size: Size) -> Result<(), Shortage> {
+    pub fn resize(&self, size: Size) -> Result<(), Misfit> {
         self.book.resize(self.booking, size)
     }
 

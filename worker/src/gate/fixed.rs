@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use shared::{model::Route, store::query::Slots};
 
-use super::{Admission, Book, Gate, Permit, Shortage, Size, Spent};
+use super::{Admission, Book, Gate, Misfit, Permit, Shortage, Size, Spent};
 use crate::edges::Edges;
 
 /// A gate with a fixed number of slots and no look at resources.
@@ -88,7 +88,7 @@ impl Gate for FixedGate {
 }
 
 impl Book for Fixed {
-    fn resize(&self, _booking: u64, _size: Size) -> Result<(), Shortage> {
+    fn resize(&self, _booking: u64, _size: Size) -> Result<(), Misfit> {
         Ok(())
     }
 
