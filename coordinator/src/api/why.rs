@@ -59,6 +59,7 @@ pub(super) async fn why(
     let id: TaskId = id.parse().map_err(|_| Problem::no_task())?;
     let found = app.store.task(&caller.tenant, id).await?;
     let task = found.ok_or_else(Problem::no_task)?;
+    app.fleet.refresh(&*app.store).await?;
     let fleet = app.fleet.now();
     let blocking = blocking(&app, &caller, &task).await?;
     let waiting = waiting_on(&task, &fleet);
