@@ -63,7 +63,7 @@ pub(super) async fn why(
     let fleet = app.fleet.now();
     let blocking = blocking(&app, &caller, &task).await?;
     let waiting = waiting_on(&task, &fleet);
-    let route = Route::new(task.spec.workflow_type.clone(), task.spec.priority);
+    let route = task.spec.route();
     let workers = fleet
         .workers
         .iter()

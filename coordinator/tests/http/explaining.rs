@@ -3,7 +3,7 @@
 use resources::report::Report;
 use serde_json::{Value, json};
 use shared::{
-    model::{Category, Priority},
+    model::Priority,
     store::{
         Store,
         query::{Readiness, Slots, WorkerState},
@@ -13,7 +13,7 @@ use shared::{
 
 use crate::{
     SUBMIT,
-    crew::{LINKS, SHEETS, beats, feature, one, report, short, stage, state, without},
+    crew::{LINKS, SHEETS, beats, one, report, short, stage, state, without},
     stage::Stage,
 };
 
@@ -215,6 +215,4 @@ async fn a_pause_and_a_failure_say_whose_and_what() {
             &json!("the task is cancelled: cancelled")
         )
     );
-    let extra = feature("x", Category::Standard, "free");
-    assert!(extra.enabled);
 }

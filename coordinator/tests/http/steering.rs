@@ -3,7 +3,7 @@
 use resources::report::Report;
 use serde_json::{Value, json};
 use shared::{
-    model::{Category, HealthState, Level, Priority},
+    model::{HealthState, Level, Priority},
     store::{
         Store,
         query::{Readiness, WorkerState},
@@ -11,7 +11,7 @@ use shared::{
 };
 
 use crate::{
-    crew::{LINKS, SHEETS, SPONSOR, beats, feature, one, report, short, stage, state, without},
+    crew::{LINKS, SHEETS, SPONSOR, beats, one, report, short, stage, state, without},
     stage::Stage,
 };
 
