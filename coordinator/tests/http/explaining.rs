@@ -162,7 +162,7 @@ async fn a_task_that_was_set_aside_is_too_large_until_there_is_room() {
         task: id.parse().unwrap(),
         attempt: 1,
         needs_bytes: needs,
-        retry_in: std::time::Duration::from_secs(60),
+        retry_in: std::time::Duration::from_mins(1),
     };
     let needs: u64 = 5 << 30;
     assert_eq!(
