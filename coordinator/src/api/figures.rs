@@ -3,7 +3,8 @@
 //! Invariant: everything here is the store's, over all tenants, and so the
 //! same on every coordinator, after every restart, and whichever worker did
 //! the work: of several coordinators one is to be read, or the largest taken,
-//! never the sum. How long tasks waited and ran is each worker's to tell,
+//! never the sum; the level is that of the hardest pressed worker, the health
+//! that of the least well. How long tasks waited and ran is each worker's to tell,
 //! because the store keeps no histograms that only grow.
 
 use std::collections::BTreeMap;
@@ -11,8 +12,13 @@ use std::collections::BTreeMap;
 use metrics::{counter, gauge};
 use serde::Serialize;
 use shared::{
-    model::TypeName,
+    model::{HealthState, Level, TypeName},
     store::query::{Tally, Totals},
+};
+
+use crate::{
+    features,
+    fleet::{Fleet, Member},
 };
 
 /// The ends of one type's tasks since installation.
@@ -110,11 +116,37 @@ pub(super) fn record(totals: &Totals) {
     }
 }
 
+/// Puts what the workers' heartbeats say among this process's metrics. Workers
+/// are counted by level: their ids come and go.
+#[expect(clippy::cast_precision_loss, reason = "numbers of workers")]
+pub(super) fn record_fleet(fleet: &Fleet) {
+    for feature in features::all(fleet) {
+        gauge!("zerogate_feature_enabled", "feature" => feature.name).set(feature.share);
+    }
+    let telling: Vec<&Member> = fleet.live().filter(|member| member.tells()).collect();
+    let level = |member: &&Member| member.seen.state.level;
+    for wanted in Level::ALL {
+        let number = telling.iter().filter(|member| level(member) == wanted);
+        let number = number.count() as f64;
+        gauge!("zerogate_workers", "level" => wanted.as_str()).set(number);
+    }
+    let worst = telling.iter().map(level).max().unwrap_or_default();
+    gauge!("zerogate_worker_level").set(f64::from(worst.rank()));
+    let known = telling
+        .iter()
+        .map(|member| &member.seen.state)
+        .filter(|state| state.health_state != HealthState::Unknown);
+    if let Some(least) = known.map(|state| state.health).reduce(f64::min) {
+        gauge!("zerogate_worker_health").set(least);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
+    use serde_json::json;
     use shared::model::Priority;
 
     fn totals() -> Totals {
@@ -149,5 +181,45 @@ mod tests {
         totals.expected_run.insert("a".parse().unwrap(), half);
         assert_eq!(backlog_seconds(&totals), Some(1.5));
         assert_eq!(backlog_seconds(&Totals::default()), Some(0.0));
+    }
+
+    #[test]
+    fn workers_are_counted_by_level_and_features_by_share() {
+        let member = |name: &str, level: &str, health: f64, enabled: bool| {
+            let optional = json!({
+                "name": "advanced_analytics", "category": "advanced",
+                "enabled": enabled, "rule": "level"
+            });
+            let view = json!({
+                "worker": name, "silent_ms": 0, "last_heartbeat_at": "2026-11-23T03:01:02Z",
+                "state": {
+                    "host": "h", "version": "1", "started_at": "2026-11-23T03:01:02Z",
+                    "readiness": "ready", "slots": {}, "types": [], "level": level,
+                    "health": health, "health_state": "healthy",
+                    "detail": {"gate": "enforce", "features": [optional]},
+                }
+            });
+            Member::of(serde_json::from_value(view).unwrap())
+        };
+        let mut fleet = Fleet::default();
+        fleet.workers = vec![
+            member("a", "normal", 95.0, true),
+            member("b", "high", 61.5, false),
+            member("c", "normal", 90.0, true),
+            member("d", "normal", 90.0, true),
+        ];
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || record_fleet(&fleet));
+        let text = recorder.handle().render();
+        for line in [
+            "zerogate_feature_enabled{feature=\"advanced_analytics\"} 0.75",
+            "zerogate_workers{level=\"normal\"} 3",
+            "zerogate_workers{level=\"high\"} 1",
+            "zerogate_workers{level=\"emergency\"} 0",
+            "zerogate_worker_level 2",
+            "zerogate_worker_health 61.5",
+        ] {
+            assert!(text.lines().any(|it| it == line), "{line} in {text}");
+        }
     }
 }

@@ -34,8 +34,33 @@ pub enum WaitingOn {
 pub struct Surroundings {
     /// Nothing new may start.
     pub paused: bool,
-    /// Some live worker that serves the task's type has a free slot.
-    pub room: bool,
+    /// What the live workers that serve its type would do with it.
+    pub staff: Staff,
+}
+
+/// What workers would do with a task: the first of these that holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Staff {
+    /// Every one of them has its type switched off for its priority.
+    SwitchedOff,
+    /// It is known to be larger than any of them has room for.
+    TooSmall,
+    /// None of them would take it now, or there is none.
+    Busy,
+    /// Some would take it.
+    Ready,
+}
+
+impl Staff {
+    /// What a task waits for that may start.
+    const fn keeps(self) -> WaitingOn {
+        match self {
+            Self::SwitchedOff => WaitingOn::FeatureDisabled,
+            Self::TooSmall => WaitingOn::TooLarge,
+            Self::Busy => WaitingOn::Capacity,
+            Self::Ready => WaitingOn::Queue,
+        }
+    }
 }
 
 impl WaitingOn {
@@ -52,8 +77,7 @@ impl WaitingOn {
             TaskState::Scheduled if task.too_large.is_some() => Self::TooLarge,
             TaskState::Scheduled if task.failures > 0 => Self::Retry,
             TaskState::Scheduled => Self::Schedule,
-            TaskState::Ready | TaskState::Taken | TaskState::Queued if around.room => Self::Queue,
-            TaskState::Ready | TaskState::Taken | TaskState::Queued => Self::Capacity,
+            TaskState::Ready | TaskState::Taken | TaskState::Queued => around.staff.keeps(),
         };
         Some(reason)
     }
