@@ -26,7 +26,12 @@ mod status;
 mod why;
 
 mod control;
+mod features;
 mod filtered;
+mod workers;
+
+mod alerts;
+mod planning;
 
 mod figures;
 mod probes;
@@ -36,7 +41,7 @@ use std::sync::Arc;
 
 use axum::{
     Router, middleware,
-    routing::{get, post},
+    routing::{get, post, put},
 };
 
 use crate::app::App;
@@ -45,7 +50,7 @@ use crate::app::App;
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .merge(workflows())
-        .merge(workers())
+        .merge(fleet())
         .merge(kept_files())
         .route("/metrics", get(probes::metrics_text))
         .route("/livez", get(probes::live))
@@ -82,11 +87,27 @@ fn workflows() -> Router<Arc<App>> {
     Router::new().nest("/api/workflows", asked.merge(plain))
 }
 
-fn workers() -> Router<Arc<App>> {
-    Router::new()
-        .route("/api/workers", get(system::workers))
-        .route("/api/workers/{worker_id}", get(system::worker))
-        .route_layer(middleware::from_fn(query::none))
+fn fleet() -> Router<Arc<App>> {
+    // These read parameters, and refuse others than their own.
+    let asked = Router::new()
+        .route("/api/workers/{worker_id}", get(workers::one))
+        .route("/api/history", get(workers::history))
+        .route("/api/alerts", get(alerts::all));
+    let plain = Router::new()
+        .route("/api/workers", get(workers::all))
+        .route("/api/workers/{worker_id}/drain", post(workers::drain))
+        .route("/api/workers/{worker_id}/resume", post(workers::resume))
+        .route(
+            "/api/workers/{worker_id}/profile",
+            put(workers::worker_profile),
+        )
+        .route("/api/profile", put(workers::fleet_profile))
+        .route("/api/features", get(features::all))
+        .route("/api/features/{name}", put(features::order))
+        .route("/api/capacity", get(planning::capacity))
+        .route("/api/bottleneck", get(planning::bottleneck))
+        .route_layer(middleware::from_fn(query::none));
+    asked.merge(plain)
 }
 
 fn kept_files() -> Router<Arc<App>> {

@@ -5,7 +5,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use shared::{model::TypeName, schema::Schema, store::query::TypeInfo};
+use shared::{
+    model::{Category, TypeName},
+    schema::Schema,
+    store::query::TypeInfo,
+};
 
 /// Names under this prefix are the diagnostic types.
 const DIAGNOSTIC: &str = "diagnostic.";
@@ -15,6 +19,8 @@ const DIAGNOSTIC: &str = "diagnostic.";
 pub(crate) struct Kind {
     pub(crate) info: TypeInfo,
     pub(crate) schema: Arc<Schema>,
+    /// When it gives way to others.
+    pub(crate) category: Category,
 }
 
 /// All types, by name.
@@ -69,6 +75,11 @@ impl Catalogue {
                 || Arc::new(Schema::compile(&info.name, &info.input_schema)),
                 |kind| Arc::clone(&kind.schema),
             );
-        Arc::new(Kind { info, schema })
+        let category = Category::of_type(&info.name, &info.feature_category);
+        Arc::new(Kind {
+            info,
+            schema,
+            category,
+        })
     }
 }

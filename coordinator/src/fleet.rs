@@ -1,16 +1,19 @@
-//! The coordinator's picture of the fleet: workers, types, mode.
+//! The coordinator's picture of the fleet: workers, types, mode, orders.
 //!
 //! Invariant: a picture, never the truth; it is at most a few seconds old
 //! while the store answers, and no decision that must be right is taken on it.
 
+mod member;
+mod obstacle;
+
 use std::{sync::Arc, time::Duration};
 
 use shared::{
-    model::TypeName,
+    model::{Route, TypeName},
     store::{
         self, Store,
-        query::{Readiness, TypeInfo, WorkerView},
-        verbs::{Mode, ModeState},
+        query::{Readiness, TypeInfo},
+        verbs::{FeatureOrder, Mode, ModeState, Orders},
     },
 };
 use tokio::sync::{Mutex, Notify, watch};
@@ -18,7 +21,10 @@ use tracing::warn;
 
 use crate::{app::App, catalogue::Catalogue, options::Options};
 
-/// How old the picture may become without news. Three small reads each time.
+pub(crate) use member::{Member, Ruling};
+pub(crate) use obstacle::Obstacle;
+
+/// How old the picture may become without news. Four small reads each time.
 const REFRESH: Duration = Duration::from_secs(2);
 /// How often at most an unknown type makes the store be asked again: strangers
 /// decide how often that happens.
@@ -27,9 +33,10 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// The fleet at one moment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fleet {
-    pub(crate) workers: Vec<WorkerView>,
+    pub(crate) workers: Vec<Member>,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) mode: ModeState,
+    pub(crate) orders: Arc<Orders>,
     lease_ms: u64,
 }
 
@@ -43,32 +50,93 @@ pub(crate) struct Offer {
 }
 
 impl Fleet {
-    /// How a worker shows: what it said, or lost if it has been silent for
-    /// longer than a lease.
-    pub(crate) fn readiness(&self, worker: &WorkerView) -> Readiness {
-        if worker.silent_ms > self.lease_ms {
+    /// How a worker shows: lost if it has been silent for longer than a lease,
+    /// draining if that was ordered, else what it said.
+    pub(crate) fn readiness(&self, member: &Member) -> Readiness {
+        let orders = self.orders.workers.get(member.id());
+        if member.seen.silent_ms > self.lease_ms {
             Readiness::Lost
+        } else if orders.is_some_and(|orders| orders.drain.is_some()) {
+            Readiness::Draining
         } else {
-            worker.state.readiness
+            member.seen.state.readiness
         }
+    }
+
+    /// The worker with this id.
+    pub(crate) fn find(&self, id: &str) -> Option<&Member> {
+        self.workers.iter().find(|it| it.id().as_str() == id)
+    }
+
+    /// The workers that are not lost.
+    pub(crate) fn live(&self) -> impl Iterator<Item = &Member> {
+        let lives = |member: &&Member| self.readiness(member) != Readiness::Lost;
+        self.workers.iter().filter(lives)
+    }
+
+    /// The workers that take work.
+    pub(crate) fn working(&self) -> impl Iterator<Item = &Member> {
+        self.workers
+            .iter()
+            .filter(|member| matches!(self.readiness(member), Readiness::Ready | Readiness::Gated))
     }
 
     /// The workers that take work and serve a type.
     pub(crate) fn serving<'a>(
         &'a self,
         workflow_type: &'a TypeName,
-    ) -> impl Iterator<Item = &'a WorkerView> {
-        self.workers.iter().filter(move |worker| {
-            matches!(self.readiness(worker), Readiness::Ready | Readiness::Gated)
-                && worker.state.types.contains(workflow_type)
-        })
+    ) -> impl Iterator<Item = &'a Member> {
+        let serves = move |member: &&Member| member.seen.state.types.contains(workflow_type);
+        self.working().filter(serves)
+    }
+
+    /// Whether some worker would take a task of this route now.
+    pub(crate) fn admits(&self, route: &Route) -> bool {
+        self.serving(&route.workflow_type)
+            .any(|member| self.obstacle(member, route, None).is_none())
+    }
+
+    /// The ruling that keeps a route waiting, if every worker that serves its
+    /// type has it switched off for its priority, or nobody serves it and an
+    /// order would switch it off.
+    pub(crate) fn off_everywhere(&self, route: &Route) -> Option<Ruling> {
+        let name = route.workflow_type.as_str();
+        let mut serving = self.serving(&route.workflow_type).peekable();
+        if serving.peek().is_none() {
+            let category = self.catalogue.find(name)?.category;
+            let ruling = self.ruling_of_nobody(name, category);
+            return Some(ruling).filter(|ruling| ruling.binds(route.priority));
+        }
+        let off = serving.map(|member| self.off(member, route));
+        let off: Option<Vec<Ruling>> = off.collect();
+        off?.into_iter().min_by_key(Ruling::strength)
+    }
+
+    /// Whether a task that needs so many bytes fits on no worker that serves
+    /// its type.
+    pub(crate) fn is_too_large(&self, workflow_type: &TypeName, needs: Option<u64>) -> bool {
+        let room = self.room(workflow_type);
+        needs.zip(room).is_some_and(|(needs, room)| needs > room)
+    }
+
+    /// The largest task of a type that a worker announces room for, in bytes;
+    /// `None` if one of them does not say, or there is none.
+    pub(crate) fn room(&self, workflow_type: &TypeName) -> Option<u64> {
+        let rooms = self.serving(workflow_type).map(Member::room);
+        rooms.collect::<Option<Vec<u64>>>()?.into_iter().max()
+    }
+
+    /// What an operator ordered about a feature.
+    pub(crate) fn order(&self, feature: &str) -> Option<&FeatureOrder> {
+        let mut orders = self.orders.features.iter();
+        orders.find(|order| order.feature == feature)
     }
 
     /// What they offer together.
     pub(crate) fn offer(&self, workflow_type: &TypeName) -> Offer {
         self.serving(workflow_type)
-            .fold(Offer::default(), |sum, worker| {
-                let slots = worker.state.slots;
+            .fold(Offer::default(), |sum, member| {
+                let slots = member.seen.state.slots;
                 Offer {
                     slots: sum.slots.saturating_add(slots.limit),
                     free: sum
@@ -131,26 +199,33 @@ impl FleetView {
 
     /// Paints the mode that was just set, without asking.
     pub(crate) fn mode_is(&self, mode: ModeState) {
-        self.picture.send_modify(|fleet| {
-            *fleet = Arc::new(Fleet {
-                mode,
-                ..Fleet::clone(fleet)
-            });
-        });
+        self.repaint(|fleet| Fleet { mode, ..fleet });
+    }
+
+    /// Paints the orders that stand after one was given, without asking.
+    pub(crate) fn orders_are(&self, orders: Orders) {
+        let orders = Arc::new(orders);
+        self.repaint(|fleet| Fleet { orders, ..fleet });
+    }
+
+    fn repaint(&self, change: impl FnOnce(Fleet) -> Fleet) {
+        self.picture
+            .send_modify(|fleet| *fleet = Arc::new(change(Fleet::clone(fleet))));
     }
 
     /// Paints the whole picture anew.
     pub(crate) async fn refresh(&self, store: &dyn Store) -> store::Result<()> {
-        let (workers, types, mode) =
-            tokio::try_join!(store.workers(), store.types(), store.mode())?;
+        let (workers, types, mode, orders) =
+            tokio::try_join!(store.workers(), store.types(), store.mode(), store.orders())?;
         let catalogue = self
             .now()
             .catalogue
             .with(&self.built_in, types, self.diagnostics);
         self.picture.send_replace(Arc::new(Fleet {
-            workers,
+            workers: workers.into_iter().map(Member::of).collect(),
             catalogue: Arc::new(catalogue),
             mode,
+            orders: Arc::new(orders),
             lease_ms: millis(self.lease),
         }));
         Ok(())

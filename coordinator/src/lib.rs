@@ -31,12 +31,14 @@ mod service;
 
 mod app;
 mod catalogue;
+mod features;
 mod fleet;
 
 mod api;
 mod submit;
 
 mod dispatch;
+mod series;
 mod upkeep;
 
 mod collect;

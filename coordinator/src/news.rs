@@ -35,12 +35,12 @@ fn pass_on(app: &App, signal: &Signal) {
             app.unrecorded.ended(ids);
             app.bells.room.notify_one();
         }
-        Signal::CancelAsked(_) | Signal::Orders | Signal::Alerts => {}
+        Signal::CancelAsked(_) | Signal::Alerts => {}
         Signal::Mode => {
             app.fleet.outdated();
             app.bells.ready.notify_one();
         }
-        Signal::Workers => app.fleet.outdated(),
+        Signal::Workers | Signal::Orders => app.fleet.outdated(),
         Signal::Missed => {
             app.watchers.all();
             app.fleet.outdated();

@@ -67,6 +67,8 @@ pub struct Options {
     /// Blobs younger than this are left alone: what needs them may be about to
     /// be recorded.
     pub blob_age: Duration,
+    /// How often a row of the fleet's figures is written.
+    pub series_every: Duration,
     /// Where `/metrics` comes from.
     pub metrics: Render,
 }
@@ -98,6 +100,7 @@ impl Options {
             file_retention: Duration::from_hours(24),
             collect_every: Duration::from_mins(10),
             blob_age: Duration::from_hours(1),
+            series_every: Duration::from_mins(1),
             metrics: Render::new(String::new),
         }
     }

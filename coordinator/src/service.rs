@@ -25,7 +25,7 @@ use crate::{
     fleet::FleetView,
     news,
     options::Options,
-    upkeep,
+    series, upkeep,
     watchers::Watchers,
 };
 
@@ -115,6 +115,7 @@ fn spawn_loops(app: &Arc<App>, tasks: &Tasks) {
     keep("collect", |app| Box::pin(collect::run(app)));
     keep("dispatch", |app| Box::pin(dispatch::run(app)));
     keep("upkeep", |app| Box::pin(upkeep::run(app)));
+    keep("series", |app| Box::pin(series::run(app)));
     keep("broker-epochs", |app| Box::pin(upkeep::watch_epochs(app)));
 }
 

@@ -25,9 +25,9 @@ use super::{
 use crate::{app::App, submit::Fields};
 
 /// A sentence, not a report.
-const MAX_REASON: usize = 500;
+pub(super) const MAX_REASON: usize = 500;
 /// Who asks, as long as there are no credentials.
-const NOBODY: &str = "anonymous";
+pub(super) const NOBODY: &str = "anonymous";
 
 #[derive(Serialize)]
 struct Cancelling {
@@ -153,7 +153,7 @@ pub(super) async fn emergency(
 }
 
 /// The reason that a body gives, if there is a body.
-async fn reason_of(request: Request, app: &App) -> Result<String, Problem> {
+pub(super) async fn reason_of(request: Request, app: &App) -> Result<String, Problem> {
     let document = Body::read(request, app).await?.document_or_empty()?;
     let mut fields = Fields::of(document, "");
     let reason = reason(&mut fields);

@@ -1,4 +1,4 @@
-//! Tasks, workers and the queue as the API shows them.
+//! Tasks, the queue and templates as the API shows them.
 //!
 //! Invariant: the members and their order are those of the contract.
 
@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use shared::{
     model::{
-        AttemptRecord, Priority, Progress, Stamp, Status, TaskError, TaskId, TaskView, TypeName,
-        WaitingOn, WorkerId, waiting::Surroundings,
+        AttemptRecord, Category, Priority, Progress, Route, Stamp, Status, TaskError, TaskId,
+        TaskView, TypeName, WaitingOn, WorkerId, waiting::Surroundings,
     },
-    store::query::{Counts, Percentiles, Readiness, Slots, Tally, TypeInfo, WorkerView},
+    store::query::{Counts, Percentiles, Tally, TypeInfo},
 };
 
 use super::problem::{Code, Problem};
@@ -106,69 +106,14 @@ impl<'a> Task<'a> {
 
 /// Why a task is not running, as far as the picture of the fleet shows it.
 pub(super) fn waiting_on(task: &TaskView, fleet: &Fleet) -> Option<WaitingOn> {
+    let route = Route::new(task.spec.workflow_type.clone(), task.spec.priority);
     let around = Surroundings {
         paused: fleet.is_held(),
-        room: fleet.offer(&task.spec.workflow_type).free > 0,
+        off: fleet.off_everywhere(&route).is_some(),
+        too_large: fleet.is_too_large(&route.workflow_type, task.too_large),
+        room: fleet.admits(&route),
     };
     WaitingOn::first(task, around)
-}
-
-/// One worker.
-#[derive(Debug, Serialize)]
-pub(super) struct Worker<'a> {
-    #[serde(rename = "worker_id")]
-    id: &'a WorkerId,
-    host: &'a str,
-    version: &'a str,
-    started_at: Stamp,
-    last_heartbeat_at: Stamp,
-    state: Readiness,
-    profile: Option<&'a str>,
-    level: Option<&'a str>,
-    slots: Slots,
-    memory: Memory,
-    cpu: Cpu,
-    health: Option<Health>,
-    types: &'a [TypeName],
-    running: &'a [TaskId],
-}
-
-#[derive(Debug, Serialize)]
-struct Memory {
-    process_bytes: u64,
-    total_bytes: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Cpu {
-    process_cores: f64,
-}
-
-impl<'a> Worker<'a> {
-    pub(super) fn of(worker: &'a WorkerView, fleet: &Fleet) -> Self {
-        let state = &worker.state;
-        Self {
-            id: &worker.worker,
-            host: &state.host,
-            version: &state.version,
-            started_at: state.started_at,
-            last_heartbeat_at: worker.last_heartbeat_at,
-            state: fleet.readiness(worker),
-            profile: None,
-            level: None,
-            slots: state.slots,
-            memory: Memory {
-                process_bytes: state.memory_bytes,
-                total_bytes: state.memory_total_bytes,
-            },
-            cpu: Cpu {
-                process_cores: state.cpu_cores,
-            },
-            health: None,
-            types: &state.types,
-            running: &state.running,
-        }
-    }
 }
 
 /// A health score and its band.
@@ -276,7 +221,7 @@ pub(super) struct Template<'a> {
     input_schema: &'a serde_json::Value,
     estimated_duration_ms: u64,
     resource_class: &'a str,
-    feature_category: &'a str,
+    feature_category: Category,
     example: &'a serde_json::Value,
     priority: Priority,
     retry: &'a shared::model::RetryPolicy,
@@ -295,7 +240,7 @@ impl<'a> Template<'a> {
             input_schema: &info.input_schema,
             estimated_duration_ms: info.estimated_duration_ms,
             resource_class: &info.resource_class,
-            feature_category: &info.feature_category,
+            feature_category: kind.category,
             example: &info.example,
             priority: info.priority,
             retry: &info.retry,

@@ -3,7 +3,8 @@
 //! Invariant: everything here is the store's, over all tenants, and so the
 //! same on every coordinator, after every restart, and whichever worker did
 //! the work: of several coordinators one is to be read, or the largest taken,
-//! never the sum. How long tasks waited and ran is each worker's to tell,
+//! never the sum; the level is that of the hardest pressed worker, the health
+//! that of the least well. How long tasks waited and ran is each worker's to tell,
 //! because the store keeps no histograms that only grow.
 
 use std::collections::BTreeMap;
@@ -11,8 +12,13 @@ use std::collections::BTreeMap;
 use metrics::{counter, gauge};
 use serde::Serialize;
 use shared::{
-    model::TypeName,
+    model::{HealthState, Level, TypeName},
     store::query::{Tally, Totals},
+};
+
+use crate::{
+    features,
+    fleet::{Fleet, Member},
 };
 
 /// The ends of one type's tasks since installation.
@@ -107,6 +113,31 @@ pub(super) fn record(totals: &Totals) {
     }
     if let Some(seconds) = backlog_seconds(totals) {
         gauge!("zerogate_backlog_seconds").set(seconds);
+    }
+}
+
+/// Puts what the workers' heartbeats say among this process's metrics. Workers
+/// are counted by level: their ids come and go.
+#[expect(clippy::cast_precision_loss, reason = "numbers of workers")]
+pub(super) fn record_fleet(fleet: &Fleet) {
+    for feature in features::all(fleet) {
+        gauge!("zerogate_feature_enabled", "feature" => feature.name).set(feature.share);
+    }
+    let telling: Vec<&Member> = fleet.live().filter(|member| member.tells()).collect();
+    let level = |member: &&Member| member.seen.state.level;
+    for wanted in Level::ALL {
+        let number = telling.iter().filter(|member| level(member) == wanted);
+        let number = number.count() as f64;
+        gauge!("zerogate_workers", "level" => wanted.as_str()).set(number);
+    }
+    let worst = telling.iter().map(level).max().unwrap_or_default();
+    gauge!("zerogate_worker_level").set(f64::from(worst.rank()));
+    let known = telling
+        .iter()
+        .map(|member| &member.seen.state)
+        .filter(|state| state.health_state != HealthState::Unknown);
+    if let Some(least) = known.map(|state| state.health).reduce(f64::min) {
+        gauge!("zerogate_worker_health").set(least);
     }
 }
 

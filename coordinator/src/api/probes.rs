@@ -92,7 +92,7 @@ pub(super) async fn metrics(
         .workers
         .iter()
         .fold((0_u64, 0_u64), |(used, limit), worker| {
-            let slots = worker.state.slots;
+            let slots = worker.seen.state.slots;
             (used + u64::from(slots.used), limit + u64::from(slots.limit))
         });
     Json(Figures {
@@ -119,6 +119,7 @@ async fn text(app: &App) -> Response {
     if let Some(totals) = totals(app).await {
         figures::record(&totals);
     }
+    figures::record_fleet(&app.fleet.now());
     let headers = [(
         header::CONTENT_TYPE,
         "text/plain; version=0.0.4; charset=utf-8",

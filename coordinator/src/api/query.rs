@@ -11,7 +11,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use shared::store::query::Cursor;
+use shared::{model::Stamp, store::query::Cursor};
 
 use super::problem::{Code, Problem};
 use crate::submit::Finding;
@@ -67,6 +67,19 @@ impl Query {
             self.flaw(name, format!("must be {expected}"));
         }
         value
+    }
+
+    /// A point in time.
+    pub(crate) fn time(&mut self, name: &str) -> Option<Stamp> {
+        let text = self.text(name)?;
+        let stamp = serde_json::from_value(text.into()).ok();
+        if stamp.is_none() {
+            self.flaw(
+                name,
+                "must be an RFC 3339 time such as 2026-11-23T03:01:02Z",
+            );
+        }
+        stamp
     }
 
     /// A cursor.

@@ -1,4 +1,4 @@
-//! The system, its queue, its templates, its workers.
+//! The system, its queue, its templates.
 //!
 //! Invariant: the system's status is answered even while the store is away;
 //! it then says so.
@@ -7,21 +7,26 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use shared::{
-    model::TenantId,
+    model::{HealthState, TenantId},
     store::{query::Counts, verbs::Mode},
 };
 
 use super::{
-    documents::{Health, Numbers, Queue, Template, Worker},
+    documents::{Health, Numbers, Queue, Template},
     frame::Caller,
-    problem::{Code, Problem},
+    problem::Problem,
+    workers::Worker,
 };
-use crate::{app::App, fleet::Fleet};
+use crate::{
+    app::App,
+    features::{self, Feature},
+    fleet::Fleet,
+};
 
 /// How long the system's status waits for the store.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
@@ -33,7 +38,7 @@ struct System<'a> {
     health: Health,
     workers: Vec<Worker<'a>>,
     queue: Option<Queue>,
-    features: [(); 0],
+    features: Vec<Feature<'a>>,
     dependencies: Dependencies,
 }
 
@@ -41,11 +46,6 @@ struct System<'a> {
 pub(super) struct Dependencies {
     broker: &'static str,
     store: &'static str,
-}
-
-#[derive(Serialize)]
-struct Workers<'a> {
-    workers: Vec<Worker<'a>>,
 }
 
 /// The whole system.
@@ -66,7 +66,7 @@ pub(super) async fn status(State(app): State<Arc<App>>, caller: Caller) -> Respo
             .map(|it| Worker::of(it, &fleet))
             .collect(),
         queue: counts.as_ref().map(Queue::of),
-        features: [],
+        features: features::all(&fleet),
         dependencies,
     };
     Json(system).into_response()
@@ -97,20 +97,45 @@ fn broker(app: &App) -> &'static str {
 }
 
 /// Whether work flows. Without the store nothing does; without the broker or
-/// without workers what was accepted waits.
+/// without workers what was accepted waits; hard pressed workers are slow.
 fn health(dependencies: Dependencies, fleet: &Fleet, counts: Option<&Counts>) -> Health {
     let waiting = counts.is_some_and(|counts| Numbers::of(counts).pending > 0);
     let staffed = fleet
         .catalogue
         .names()
         .any(|name| fleet.offer(name).slots > 0);
-    Health::of(match (dependencies.store, dependencies.broker) {
+    let flow = match (dependencies.store, dependencies.broker) {
         ("ok", "ok") if staffed => 100,
         ("ok", "ok") if !waiting => 80,
         ("ok", "ok") => 50,
         ("ok", _) => 45,
         _ => 0,
-    })
+    };
+    Health::of(staff_health(fleet).map_or(flow, |staff| staff.min(flow)))
+}
+
+/// The workers' health together: as with the parts of one worker, the mean
+/// alone would hide one that is at its end. `None` if nobody measures.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a score from 0 to 100, rounded down so that no band is reached too early"
+)]
+fn staff_health(fleet: &Fleet) -> Option<u8> {
+    /// Of a worker that cannot measure itself now.
+    const BLIND: f64 = 50.0;
+    let scores = fleet.working().filter(|member| member.tells());
+    let scores: Vec<f64> = scores
+        .map(|member| &member.seen.state)
+        .map(|state| match state.health_state {
+            HealthState::Unknown => state.health.min(BLIND),
+            _ => state.health,
+        })
+        .collect();
+    let least = scores.iter().copied().reduce(f64::min)?;
+    let mean = scores.iter().sum::<f64>() / scores.len() as f64;
+    Some((0.6 * mean + 0.4 * least).clamp(0.0, 100.0).floor() as u8)
 }
 
 /// The tenant's queue.
@@ -127,33 +152,4 @@ pub(super) async fn templates(State(app): State<Arc<App>>) -> Response {
     let catalogue = Arc::clone(&app.fleet.now().catalogue);
     let templates: Vec<Template<'_>> = catalogue.all().map(Template::of).collect();
     Json(templates).into_response()
-}
-
-/// All workers.
-pub(super) async fn workers(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    app.fleet.refresh(&*app.store).await?;
-    let fleet = app.fleet.now();
-    let workers: Vec<Worker<'_>> = fleet
-        .workers
-        .iter()
-        .map(|it| Worker::of(it, &fleet))
-        .collect();
-    Ok(Json(Workers { workers }).into_response())
-}
-
-/// One worker.
-pub(super) async fn worker(
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    app.fleet.refresh(&*app.store).await?;
-    let fleet = app.fleet.now();
-    let found = fleet.workers.iter().find(|it| it.worker.as_str() == id);
-    let worker = found.ok_or_else(|| {
-        Problem::new(
-            Code::NotFound,
-            "there is no such worker; those silent for an hour are forgotten",
-        )
-    })?;
-    Ok(Json(Worker::of(worker, &fleet)).into_response())
 }

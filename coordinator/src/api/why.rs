@@ -1,7 +1,9 @@
 //! `GET /api/workflows/tasks/{id}/why`: why a task is not running now.
 //!
-//! Invariant: says what is known, and no more: parents from the store, slots
-//! from the workers' latest heartbeats.
+//! Invariant: says what is known, and no more: parents from the store, what
+//! is short from the workers' latest heartbeats, orders as they stand.
+
+mod explain;
 
 use std::sync::Arc;
 
@@ -12,12 +14,15 @@ use axum::{
 };
 use serde::Serialize;
 use shared::{
-    model::{Status, TaskId, TaskState, TaskView, WaitingOn, WorkerId},
-    store::query::{Readiness, WorkerView},
+    model::{Route, Status, TaskId, TaskState, TaskView, WaitingOn, WorkerId},
+    store::query::Readiness,
 };
 
 use super::{documents::waiting_on, frame::Caller, problem::Problem};
-use crate::{app::App, fleet::Fleet};
+use crate::{
+    app::App,
+    fleet::{Fleet, Member, Obstacle},
+};
 
 /// Parents that are looked at; the first ones explain enough.
 const MOST_PARENTS: usize = 100;
@@ -39,16 +44,10 @@ struct Blocking {
 #[derive(Serialize)]
 struct Admission<'a> {
     worker_id: &'a WorkerId,
+    state: Readiness,
     admits: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    shortage: Option<Shortage>,
-}
-
-#[derive(Serialize)]
-struct Shortage {
-    resource: &'static str,
-    value: u32,
-    limit: u32,
+    shortage: Option<Obstacle>,
 }
 
 /// Answers for one task.
@@ -63,15 +62,16 @@ pub(super) async fn why(
     let fleet = app.fleet.now();
     let blocking = blocking(&app, &caller, &task).await?;
     let waiting = waiting_on(&task, &fleet);
+    let route = Route::new(task.spec.workflow_type.clone(), task.spec.priority);
     let workers = fleet
         .workers
         .iter()
-        .filter(|worker| worker.state.types.contains(&task.spec.workflow_type))
-        .map(|worker| admission(worker, &fleet))
+        .filter(|member| member.seen.state.types.contains(&route.workflow_type))
+        .map(|member| admission(member, &route, &task, &fleet))
         .collect();
     let why = Why {
         reason: waiting.map_or(task.state.status().as_str(), WaitingOn::as_str),
-        detail: detail(&task, waiting, &fleet),
+        detail: explain::detail(&task, waiting, &fleet),
         blocking,
         workers,
     };
@@ -96,45 +96,17 @@ async fn blocking(app: &App, caller: &Caller, task: &TaskView) -> Result<Vec<Blo
     Ok(open)
 }
 
-fn admission<'a>(worker: &'a WorkerView, fleet: &Fleet) -> Admission<'a> {
-    let slots = worker.state.slots;
-    let full = slots.used >= slots.limit;
-    let ready = fleet.readiness(worker) == Readiness::Ready;
+fn admission<'a>(
+    member: &'a Member,
+    route: &Route,
+    task: &TaskView,
+    fleet: &Fleet,
+) -> Admission<'a> {
+    let shortage = fleet.obstacle(member, route, task.too_large);
     Admission {
-        worker_id: &worker.worker,
-        admits: ready && !full,
-        shortage: full.then_some(Shortage {
-            resource: "slots",
-            value: slots.used,
-            limit: slots.limit,
-        }),
-    }
-}
-
-fn detail(task: &TaskView, waiting: Option<WaitingOn>, fleet: &Fleet) -> String {
-    let Some(waiting) = waiting else {
-        return format!("the task is {}", task.state.status());
-    };
-    let due = |what: &str| match task.due_at {
-        Some(at) => format!("{what}, due at {at}"),
-        None => what.to_owned(),
-    };
-    match waiting {
-        WaitingOn::Paused if fleet.is_stopped() => "the fleet is stopped".into(),
-        WaitingOn::Paused => "the fleet is paused".into(),
-        WaitingOn::Dependencies => "it waits for parents that have not ended".into(),
-        WaitingOn::Schedule => due("its time has not come"),
-        WaitingOn::Retry => due("it failed and is tried again"),
-        WaitingOn::Capacity if fleet.serving(&task.spec.workflow_type).next().is_none() => {
-            "no live worker serves its type".into()
-        }
-        WaitingOn::Capacity => "no worker that serves its type has a free slot".into(),
-        WaitingOn::TooLarge => due(&format!(
-            "it needs {} bytes of memory, for which the worker that was to run it had no room",
-            task.too_large.unwrap_or_default()
-        )),
-        WaitingOn::Quota | WaitingOn::FeatureDisabled | WaitingOn::Queue => {
-            "it stands in line".into()
-        }
+        worker_id: member.id(),
+        state: fleet.readiness(member),
+        admits: shortage.is_none(),
+        shortage,
     }
 }

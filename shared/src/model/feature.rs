@@ -6,6 +6,11 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use super::TypeName;
+
+/// Names under this prefix are those of the diagnostic types.
+const DIAGNOSTIC: &str = "diagnostic.";
+
 /// When a feature gives way to more important ones. Orders by importance, the
 /// most important first.
 #[derive(
@@ -44,6 +49,17 @@ impl Category {
         }
     }
 
+    /// The category of a workflow type that says this of itself. Diagnostic
+    /// types are essential whatever they say; one that says nothing sensible is
+    /// standard.
+    #[must_use]
+    pub fn of_type(name: &TypeName, said: &str) -> Self {
+        if name.as_str().starts_with(DIAGNOSTIC) {
+            return Self::Essential;
+        }
+        said.parse().unwrap_or_default()
+    }
+
     /// 0 for essential to 3 for experimental.
     #[must_use]
     pub const fn rank(self) -> u8 {
@@ -70,5 +86,19 @@ impl FromStr for Category {
             .into_iter()
             .find(|category| category.as_str() == text)
             .ok_or_else(|| BadCategory(text.chars().take(32).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_that_says_nothing_sensible_is_standard() {
+        let of = |name: &str, said| Category::of_type(&name.parse().unwrap(), said);
+        assert_eq!(of("a", "experimental"), Category::Experimental);
+        assert_eq!(of("a", ""), Category::Standard);
+        assert_eq!(of("a", "Advanced"), Category::Standard);
+        assert_eq!(of("diagnostic.echo", "experimental"), Category::Essential);
     }
 }

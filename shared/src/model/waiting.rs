@@ -34,8 +34,25 @@ pub enum WaitingOn {
 pub struct Surroundings {
     /// Nothing new may start.
     pub paused: bool,
-    /// Some live worker that serves the task's type has a free slot.
+    /// Every live worker that serves the task's type has it switched off for
+    /// the task's priority.
+    pub off: bool,
+    /// The task is known to be larger than any of them has room for.
+    pub too_large: bool,
+    /// Some live worker that serves the task's type would take it now.
     pub room: bool,
+}
+
+impl Surroundings {
+    /// What a task waits for that may start.
+    const fn line(self) -> WaitingOn {
+        match (self.off, self.too_large, self.room) {
+            (true, _, _) => WaitingOn::FeatureDisabled,
+            (_, true, _) => WaitingOn::TooLarge,
+            (_, _, true) => WaitingOn::Queue,
+            (_, _, false) => WaitingOn::Capacity,
+        }
+    }
 }
 
 impl WaitingOn {
@@ -52,8 +69,7 @@ impl WaitingOn {
             TaskState::Scheduled if task.too_large.is_some() => Self::TooLarge,
             TaskState::Scheduled if task.failures > 0 => Self::Retry,
             TaskState::Scheduled => Self::Schedule,
-            TaskState::Ready | TaskState::Taken | TaskState::Queued if around.room => Self::Queue,
-            TaskState::Ready | TaskState::Taken | TaskState::Queued => Self::Capacity,
+            TaskState::Ready | TaskState::Taken | TaskState::Queued => around.line(),
         };
         Some(reason)
     }

@@ -125,8 +125,7 @@ impl Track {
         let level = self.level?;
         let what = match (self.phase, self.told) {
             (Phase::Resolved, Some(_)) => What::Over,
-            (_, None) => What::Holds,
-            (_, Some((_, told))) if told != level => What::Holds,
+            (_, told) if told.is_none_or(|(_, told)| told != level) => What::Holds,
             (Phase::Firing, Some((when, _))) if at.saturating_sub(when) >= repeat_after(level) => {
                 What::Again
             }

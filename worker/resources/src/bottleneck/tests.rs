@@ -32,85 +32,31 @@ fn denied(resource: &str, count: f64) -> BTreeMap<String, f64> {
 
 #[test]
 fn each_cause_has_its_evidence() {
-    let cases = [
-        (
-            Cause::Throttled,
-            Evidence {
-                throttled: Some(0.25),
-                ..easy()
-            },
-        ),
-        (
-            Cause::Memory,
-            Evidence {
-                memory_some: Some(0.05),
-                ..easy()
-            },
-        ),
-        (
-            Cause::Memory,
-            Evidence {
-                denied: denied("memory", 3.0),
-                ..full()
-            },
-        ),
-        (
-            Cause::Cpu,
-            Evidence {
-                cpu: Some(0.8),
-                lateness_ms: Some(60.0),
-                ..full()
-            },
-        ),
-        (
-            Cause::Io,
-            Evidence {
-                io_full: Some(0.1),
-                ..full()
-            },
-        ),
-        (Cause::Slots, full()),
-        (
-            Cause::Downstream,
-            Evidence {
-                cpu: Some(0.1),
-                busy: Some(0.05),
-                ..full()
-            },
-        ),
-        (
-            Cause::Saturated,
-            Evidence {
-                cpu: Some(0.7),
-                ..full()
-            },
-        ),
-        (
-            Cause::Broker,
-            Evidence {
-                waiting: 50.0,
-                fetched_per_s: 0.1,
-                ..easy()
-            },
-        ),
-        (
-            Cause::Gate,
-            Evidence {
-                waiting: 50.0,
-                denied: denied("feature", 7.0),
-                ..easy()
-            },
-        ),
-        (Cause::Idle, easy()),
-        (
-            Cause::Flowing,
-            Evidence {
-                waiting: 3.0,
-                ..easy()
-            },
-        ),
+    type Change = fn(&mut Evidence);
+    let cases: [(Cause, Evidence, Change); 12] = [
+        (Cause::Throttled, easy(), |e| e.throttled = Some(0.25)),
+        (Cause::Memory, easy(), |e| e.memory_some = Some(0.05)),
+        (Cause::Memory, full(), |e| e.denied = denied("memory", 3.0)),
+        (Cause::Cpu, full(), |e| {
+            (e.cpu, e.lateness_ms) = (Some(0.8), Some(60.0));
+        }),
+        (Cause::Io, full(), |e| e.io_full = Some(0.1)),
+        (Cause::Slots, full(), |_| {}),
+        (Cause::Downstream, full(), |e| {
+            (e.cpu, e.busy) = (Some(0.1), Some(0.05));
+        }),
+        (Cause::Saturated, full(), |e| e.cpu = Some(0.7)),
+        (Cause::Broker, easy(), |e| {
+            (e.waiting, e.fetched_per_s) = (50.0, 0.1);
+        }),
+        (Cause::Gate, easy(), |e| {
+            (e.waiting, e.denied) = (50.0, denied("feature", 7.0));
+        }),
+        (Cause::Idle, easy(), |_| {}),
+        (Cause::Flowing, easy(), |e| e.waiting = 3.0),
     ];
-    for (cause, evidence) in cases {
+    for (cause, mut evidence, change) in cases {
+        change(&mut evidence);
         let finding = classify(&evidence);
         assert_eq!(finding.bottleneck, cause, "{evidence:?}");
         assert!(!finding.evidence.is_empty() && !finding.advice.is_empty());
@@ -172,7 +118,7 @@ fn a_collector_averages_and_forgets() {
         throttled: Some(throttled),
         ..Measured::default()
     };
-    let mut tick = |collector: &mut Collector, second, throttled| {
+    let tick = |collector: &mut Collector, second, throttled| {
         let measured = measured(throttled);
         collector.observe(&Observation {
             at: Duration::from_secs(second),
