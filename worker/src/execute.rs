@@ -165,6 +165,7 @@ fn ready(core: &Core, ticket: &ClaimTicket, granted: Box<Granted>, asked: Instan
     if granted.attempt == 1 {
         let wait = core.clock.now().since(granted.task.minted_at());
         core.figures.waited(&granted.spec.workflow_type, wait);
+        core.tally.waited(wait);
     }
     let span = info_span!(
         "7 execute",

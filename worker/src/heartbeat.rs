@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
+use resources::health::{Band, Health};
 use shared::{
-    model::{HealthState, Level, ProfileName, Stamp},
+    model::{HealthState, Level, Stamp},
     store::{
         Error,
         query::{Readiness, WorkerState},
@@ -16,7 +17,12 @@ use shared::{
 use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
-use crate::{handler::Why, service::Core, vitals::Vitals};
+use crate::{
+    handler::Why,
+    orders,
+    service::Core,
+    vitals::{Reading, Vitals},
+};
 
 /// The store knows types for 24 hours; saying them again each hour survives
 /// many losses.
@@ -44,6 +50,7 @@ pub(crate) async fn beat(core: &Core, started_at: Stamp) {
                     announced = Some(Instant::now());
                 }
                 heard(core, &reply);
+                orders::at_version(core, reply.orders_version).await;
                 core.options.heartbeat
             }
             Err(error) => {
@@ -72,14 +79,16 @@ pub(crate) async fn listen(core: &Core) {
         match signals.next().await {
             Signal::CancelAsked(tasks) => core.leases.doubt(&tasks),
             Signal::Mode => ask_mode(core).await,
+            Signal::Orders => orders::ask(core).await,
             Signal::Missed => {
                 core.leases.doubt_all();
                 ask_mode(core).await;
+                orders::ask(core).await;
             }
             Signal::Ready
             | Signal::Ended(_)
             | Signal::Workers
-            | Signal::Orders
+           
             | Signal::Alerts => {}
         }
     }
@@ -131,7 +140,7 @@ async fn announce(core: &Core) -> bool {
 
 fn state(core: &Core, started_at: Stamp, vitals: &mut Vitals) -> WorkerState {
     let reading = vitals.read();
-    WorkerState {
+    let mut state = WorkerState {
         host: core.host.clone(),
         version: core.options.version.clone(),
         started_at,
@@ -142,16 +151,49 @@ fn state(core: &Core, started_at: Stamp, vitals: &mut Vitals) -> WorkerState {
         memory_bytes: reading.memory_bytes,
         memory_total_bytes: reading.memory_total_bytes,
         cpu_cores: reading.cpu_cores,
-        profile: ProfileName::default(),
+        profile: core.options.profile.name,
         level: Level::default(),
         health: 0.0,
         health_state: HealthState::default(),
         detail: serde_json::Value::Null,
+    };
+    tell_resources(core, reading, &mut state);
+    state
+}
+
+/// What the governor says; nothing where there is none.
+fn tell_resources(core: &Core, reading: Reading, state: &mut WorkerState) {
+    let Some(gate) = &core.resources else {
+        return;
+    };
+    let mut report = gate.report();
+    report.memory.resident = reading.memory_bytes;
+    report.cpu.process = reading.cpu_cores;
+    gate.look(|governor, _| {
+        state.profile = governor.profile().name;
+        state.level = governor.level();
+        if let Some(health) = governor.health() {
+            state.health = health.score;
+            state.health_state = health_state(health);
+        }
+    });
+    state.detail = serde_json::to_value(&report).unwrap_or_default();
+}
+
+fn health_state(health: &Health) -> HealthState {
+    if !health.known {
+        return HealthState::Unknown;
+    }
+    match health.band {
+        Band::Healthy => HealthState::Healthy,
+        Band::Degraded => HealthState::Degraded,
+        Band::Stressed => HealthState::Stressed,
+        Band::Critical => HealthState::Critical,
     }
 }
 
 fn readiness(core: &Core) -> Readiness {
-    if core.draining.is_cancelled() {
+    if core.draining.is_cancelled() || core.conditions.set_aside() {
         return Readiness::Draining;
     }
     let admits = |route| core.gate.would_admit(route);

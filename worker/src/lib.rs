@@ -54,6 +54,10 @@ mod conditions;
 mod edges;
 mod figures;
 mod heartbeat;
+mod knowledge;
+mod monitor;
+mod orders;
+mod tally;
 mod vitals;
 
 mod http;

@@ -5,7 +5,13 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use crate::{gate, isolation};
+use resources::{history::Retention, profile::Profile};
+use shared::model::ProfileName;
+
+use crate::{
+    alerts::{Callbacks, webhook::Webhook},
+    gate, isolation,
+};
 
 /// The settings of a worker.
 #[derive(Clone, Debug)]
@@ -19,6 +25,17 @@ pub struct Options {
     pub concurrency: u32,
     /// Which gate decides what may start.
     pub gate: gate::Choice,
+    /// Thresholds, shares and pace, unless an operator orders another profile.
+    pub profile: Profile,
+    /// How long the worker's own history of measurements is kept.
+    pub history: Retention,
+    /// Where to write every decision of the gate with its inputs; nowhere by
+    /// default.
+    pub decision_log: Option<PathBuf>,
+    /// What is called when an alert is told.
+    pub on_alert: Callbacks,
+    /// Where alerts are sent.
+    pub webhook: Option<Webhook>,
     /// How long a lease holds without renewal. 20 s: four renewals may fail
     /// before the task is given to another.
     pub lease: Duration,
@@ -73,6 +90,11 @@ impl Default for Options {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             concurrency: 10,
             gate: gate::Choice::default(),
+            profile: Profile::preset(ProfileName::default()),
+            history: Retention::default(),
+            decision_log: None,
+            on_alert: Callbacks::default(),
+            webhook: None,
             lease: Duration::from_secs(20),
             renew: Duration::from_secs(5),
             heartbeat: Duration::from_secs(2),

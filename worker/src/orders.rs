@@ -17,7 +17,7 @@ use shared::{
 };
 use tracing::debug;
 
-use crate::service::Core;
+use crate::{monitor, service::Core};
 
 /// Which orders were heard last.
 #[derive(Debug, Default)]
@@ -79,7 +79,7 @@ pub(crate) async fn ask(core: &Core) {
     let standing = Standing::of(&orders, &core.id);
     core.conditions.heard_drain(standing.drain);
     if let Some(resources) = &core.resources {
-        resources.order(&standing);
+        monitor::switched(&resources.order(&standing));
     }
     core.orders.version.store(orders.version, Ordering::Release);
 }

@@ -3,6 +3,7 @@
 //! Invariant: everything that a worker spawns ends with its drain. The handle
 //! keeps nothing alive.
 
+mod chosen;
 mod drain;
 
 use std::{
@@ -11,7 +12,7 @@ use std::{
     panic::AssertUnwindSafe,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -24,26 +25,30 @@ use shared::{
     clock::Clock,
     lifecycle::{Tasks, panic_text},
     model::{Nonce, WorkerId},
-    store::Store,
+    store::{Store, verbs::FirstOf},
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::{
+    alerts,
     builtin::Means,
     conditions::Conditions,
     fetch::{self, Board},
     figures::Figures,
     files::Depot,
-    gate::{self, FixedGate, Gate},
-    heartbeat, http,
+    gate::{self, Gate, ResourceGate},
+    heartbeat, http, knowledge,
     isolation::{self, Pool},
     leases,
     leases::Leases,
     ledger::{Ledger, Listeners},
+    monitor::{self, Monitor},
     options::Options,
+    orders,
     registry::Registry,
+    tally::Tally,
     workroom::{self, Workroom},
 };
 
@@ -71,6 +76,12 @@ pub enum Error {
     /// Its runs cannot keep files.
     #[error(transparent)]
     Workroom(#[from] workroom::Error),
+    /// Its gate cannot be had.
+    #[error(transparent)]
+    Gate(#[from] gate::Error),
+    /// It cannot watch the machine.
+    #[error("no thread for the monitor: {0}; allow this worker more threads")]
+    Monitor(io::Error),
     /// It cannot have child processes.
     #[error("no thread for child processes: {0}; allow this worker more threads")]
     Children(io::Error),
@@ -116,7 +127,8 @@ impl Worker {
             let drawn = Nonce::draw(&mut rand::rng());
             mark::check(&*store, &*blobs, drawn).await;
         });
-        let loops = start_loops(&core, tasks, listener, started_at);
+        let mut loops = start_loops(&core, tasks, listener, started_at);
+        loops.extend(start_monitor(&core, tasks)?);
         let flows = (0..core.gate.most()).map(|_| {
             core.keep_up(tasks, "flow", &core.over, |core| async move {
                 fetch::flow(core).await;
@@ -188,6 +200,14 @@ pub(crate) struct Core {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) gate: Arc<dyn Gate>,
+    /// The same gate, if it asks the governor.
+    pub(crate) resources: Option<ResourceGate>,
+    /// What happened to runs since the monitor last looked.
+    pub(crate) tally: Arc<Tally>,
+    /// The orders that were heard last.
+    pub(crate) orders: orders::Heard,
+    /// Live workers of the fleet, as last heard.
+    pub(crate) workers: Arc<AtomicU32>,
     pub(crate) board: Arc<Board>,
     pub(crate) conditions: Arc<Conditions>,
     pub(crate) ledger: Ledger,
@@ -222,6 +242,7 @@ impl Core {
         let host = host.unwrap_or_else(|| "worker".to_owned());
         let id = boot_id(&host);
         let means = means(&options, &id)?;
+        let (gate, resources) = chosen::gate(&options, &registry, &id, seams.clock.now())?;
         let draining = CancellationToken::new();
         let board = Arc::new(Board::new(registry.routes(), options.low_first_every));
         let conditions = Arc::new(Conditions::new(draining.clone()));
@@ -238,7 +259,11 @@ impl Core {
         };
         Ok(Self {
             ledger: Ledger::start(tasks, Arc::clone(&store), &id, options.lease, listeners),
-            gate: chosen(&options),
+            gate,
+            resources,
+            tally: Arc::default(),
+            orders: orders::Heard::default(),
+            workers: Arc::new(AtomicU32::new(1)),
             figures: Figures::new(&registry.names(), options.tells_ends),
             clock: Arc::clone(&seams.clock),
             leases: Arc::new(Leases::new()),
@@ -270,6 +295,23 @@ impl Core {
                 count,
                 "too many runs cannot be stopped; the worker drains and asks for a fresh process"
             );
+            self.draining.cancel();
+        }
+    }
+
+    /// The gate does not open, and only a fresh process helps: drains, if no
+    /// other worker of the fleet did within the last minute.
+    pub(crate) async fn recycle(&self) {
+        /// So that a fleet does not end together.
+        const ONE_IN: Duration = Duration::from_mins(1);
+        let asked = FirstOf {
+            key: "recycle".to_owned(),
+            by: Nonce::draw(&mut rand::rng()),
+            lasts: ONE_IN,
+        };
+        if matches!(self.store.first_of(asked).await, Ok(Some(_))) {
+            self.exhausted.store(true, Ordering::Release);
+            error!("the gate does not open with nothing in flight; the worker drains and asks for a fresh process");
             self.draining.cancel();
         }
     }
@@ -335,6 +377,9 @@ fn start_loops(
         core.keep_up(tasks, "signals", &core.over, |core| async move {
             heartbeat::listen(&core).await;
         }),
+        core.keep_up(tasks, "knowledge", &core.over, |core| async move {
+            knowledge::share(&core).await;
+        }),
         core.keep_up(tasks, "stop", &core.over, |core| async move {
             heartbeat::stop_when_told(&core).await;
         }),
@@ -358,11 +403,26 @@ fn start_loops(
     loops
 }
 
-fn chosen(options: &Options) -> Arc<dyn Gate> {
-    match &options.gate {
-        gate::Choice::Off => Arc::new(FixedGate::new(options.concurrency)),
-        gate::Choice::Own(gate) => Arc::clone(gate),
-    }
+/// Watches the machine, and passes on what comes of it; nothing where the gate
+/// does not ask the governor.
+fn start_monitor(core: &Arc<Core>, tasks: &Tasks) -> Result<Option<JoinHandle<Option<()>>>, Error> {
+    let Some(gate) = core.resources.clone() else {
+        return Ok(None);
+    };
+    let means = monitor::Means {
+        gate,
+        tally: Arc::clone(&core.tally),
+        clock: Arc::clone(&core.clock),
+        workers: Arc::clone(&core.workers),
+        tells: core.options.tells_ends,
+    };
+    let work_dir = core.means.workroom.path();
+    let (monitor, news) = Monitor::start(means, work_dir).map_err(Error::Monitor)?;
+    let watched = Arc::new(tokio::sync::Mutex::new((monitor, news)));
+    Ok(Some(core.keep_up(tasks, "alerts", &core.over, move |core| {
+        let watched = Arc::clone(&watched);
+        async move { alerts::pass_on(&core, &mut watched.lock().await.1).await }
+    })))
 }
 
 /// What built-in types run with.

@@ -10,8 +10,8 @@
 //! lower bound of the slope; the fitted value is within 20 points of it; and
 //! either the short window also sees a new high ([`highs`]: a sawtooth that
 //! returns to its old peak never fires) in 3 of the last 5 ticks, or the long
-//! window says so in 10 of the last 12 and its last third went higher than the
-//! rest. A tick is a sample that the windows take in: one per period.
+//! window says so in 10 of the last 12. A tick is a sample that the windows take
+//! in: one per period.
 //!
 //! **Settled.** A forecaster that is younger than its lookback cannot tell the
 //! first tooth of a saw from a ramp: it warns, but it may not act.
@@ -318,9 +318,8 @@ impl Forecaster {
         ticks
             .short
             .push(short.is_some_and(|t| self.highs.exceeds(now, t.now)));
-        let rises = long.filter(|_| self.highs.grew_within(now, self.pace.lookback / 3.0));
-        let usual = rises.is_some_and(|t| is_usual(&t, threshold, outlook.usual));
-        ticks.long.push(rises.is_some() && !usual);
+        let usual = long.is_some_and(|t| is_usual(&t, threshold, outlook.usual));
+        ticks.long.push(long.is_some() && !usual);
         (ticks, usual)
     }
 

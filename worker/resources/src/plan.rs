@@ -20,6 +20,7 @@
 //! of what more workers can do (contention is not modelled).
 
 mod forecast;
+mod load;
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use forecast::{Hour, Now, Usual};
+
+use load::{Need, load, mix, needs, unknown};
 
 /// Processors are planned to be used this much on average.
 const CPU_TARGET: f64 = 0.7;
@@ -111,6 +114,22 @@ pub struct Terms {
     pub memory: f64,
     /// For the slots.
     pub slots: f64,
+}
+
+impl Terms {
+    fn most(&self) -> (Binding, f64) {
+        let mut most = (Binding::None, 0.0);
+        for (binding, term) in [
+            (Binding::Cpu, self.cpu),
+            (Binding::Memory, self.memory),
+            (Binding::Slots, self.slots),
+        ] {
+            if term > most.1 {
+                most = (binding, term);
+            }
+        }
+        most
+    }
 }
 
 /// Which term asks for most.
@@ -211,124 +230,6 @@ pub fn plan(series: &[Minute], room: &Room, now: Now, baseline: &[Option<Usual>]
     }
 }
 
-/// What a task of a type needs: means over all rows, by tasks that ended.
-#[derive(Clone, Copy, Debug, Default)]
-struct Need {
-    finished: f64,
-    seconds: f64,
-    core_seconds: f64,
-    byte_seconds: f64,
-}
-
-fn needs(series: &[Minute]) -> BTreeMap<&str, Need> {
-    let mut needs: BTreeMap<&str, Need> = BTreeMap::new();
-    for (name, row) in series.iter().flat_map(|minute| &minute.types) {
-        let sound = [row.seconds, row.cores, row.bytes]
-            .iter()
-            .all(|figure| figure.is_finite() && *figure >= 0.0);
-        if row.finished == 0 || !sound {
-            continue;
-        }
-        let need = needs.entry(name).or_default();
-        let finished = number(row.finished);
-        need.finished += finished;
-        need.seconds += finished * row.seconds;
-        need.core_seconds += finished * row.seconds * row.cores;
-        need.byte_seconds += finished * row.seconds * row.bytes;
-    }
-    for need in needs.values_mut() {
-        need.seconds /= need.finished;
-        need.core_seconds /= need.finished;
-        need.byte_seconds /= need.finished;
-    }
-    needs
-}
-
-fn unknown(series: &[Minute], needs: &BTreeMap<&str, Need>) -> Vec<String> {
-    let mut names: Vec<String> = series
-        .iter()
-        .flat_map(|minute| &minute.types)
-        .filter(|(name, row)| row.arrivals > 0 && !needs.contains_key(name.as_str()))
-        .map(|(name, _)| name.clone())
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    names
-}
-
-/// Tasks, cores and bytes in flight.
-#[derive(Clone, Copy, Debug, Default)]
-struct Load {
-    tasks: f64,
-    cores: f64,
-    bytes: f64,
-}
-
-impl Load {
-    fn add(&mut self, per_second: f64, need: &Need) {
-        self.tasks += per_second * need.seconds;
-        self.cores += per_second * need.core_seconds;
-        self.bytes += per_second * need.byte_seconds;
-    }
-
-    fn terms(self, room: &Room) -> Terms {
-        // A worker without a figure cannot be judged by it.
-        let share = |load: f64, of: f64| if of > 0.0 { load / of } else { 0.0 };
-        Terms {
-            cpu: share(self.cores, CPU_TARGET * room.cores),
-            memory: share(self.bytes, MEMORY_TARGET * room.bytes),
-            slots: share(self.tasks, room.slots),
-        }
-    }
-}
-
-impl Terms {
-    fn most(&self) -> (Binding, f64) {
-        let mut most = (Binding::None, 0.0);
-        for (binding, term) in [
-            (Binding::Cpu, self.cpu),
-            (Binding::Memory, self.memory),
-            (Binding::Slots, self.slots),
-        ] {
-            if term > most.1 {
-                most = (binding, term);
-            }
-        }
-        most
-    }
-}
-
-/// What one minute's arrivals keep in flight.
-fn load(minute: &Minute, needs: &BTreeMap<&str, Need>) -> Load {
-    let mut load = Load::default();
-    for (name, row) in &minute.types {
-        if let Some(need) = needs.get(name.as_str()) {
-            load.add(number(row.arrivals) / 60.0, need);
-        }
-    }
-    load
-}
-
-/// What one arrival per minute of the usual mix keeps in flight.
-fn mix(series: &[Minute], needs: &BTreeMap<&str, Need>) -> Load {
-    let mut load = Load::default();
-    let mut arrivals = 0.0;
-    for (name, row) in series.iter().flat_map(|minute| &minute.types) {
-        arrivals += number(row.arrivals);
-        if let Some(need) = needs.get(name.as_str()) {
-            load.add(number(row.arrivals) / 60.0, need);
-        }
-    }
-    if arrivals == 0.0 {
-        return Load::default();
-    }
-    Load {
-        tasks: load.tasks / arrivals,
-        cores: load.cores / arrivals,
-        bytes: load.bytes / arrivals,
-    }
-}
-
 fn confidence(
     minutes: usize,
     room: &Room,
@@ -394,12 +295,4 @@ fn whole(workers: f64) -> u32 {
     // What is a hair above a whole number is that number: sums of fractions
     // must not cost a worker.
     (workers - 1e-9).ceil().clamp(0.0, MOST_WORKERS) as u32
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of a minute are far below 2^52"
-)]
-fn number(count: u64) -> f64 {
-    count as f64
 }

@@ -33,8 +33,10 @@ fn folder() -> PathBuf {
 
 fn kept(name: &str) -> Vec<Row> {
     let path = folder().join(format!("{name}.csv"));
-    let mut reader = csv::Reader::from_path(&path).unwrap_or_else(|e| panic!("{path:?}: {e}"));
-    reader.deserialize().map(|row| row.unwrap()).collect()
+    let mut reader =
+        csv::Reader::from_path(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let rows: Result<Vec<Row>, csv::Error> = reader.deserialize().collect();
+    rows.expect("a kept trace is a table of rows")
 }
 
 /// Rows of memory alone.
@@ -72,7 +74,9 @@ fn kept_traces_are_what_their_generator_says() {
         }
         let path = std::env::temp_dir().join(format!("{name}.csv"));
         let mut writer = csv::Writer::from_path(&path).unwrap();
-        made.iter().for_each(|row| writer.serialize(row).unwrap());
+        for row in &made {
+            writer.serialize(row).unwrap();
+        }
         writer.flush().unwrap();
         other.push(path);
     }

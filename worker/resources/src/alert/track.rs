@@ -110,13 +110,12 @@ impl Track {
 
     pub(super) fn holds_not(&mut self, at: Duration) {
         match self.phase {
-            Phase::Inactive | Phase::Resolved => {}
             Phase::Pending { .. } => self.phase = Phase::Inactive,
             Phase::Firing => self.phase = Phase::Clearing { since: at },
             Phase::Clearing { since } if at.saturating_sub(since) >= LINGER => {
                 self.phase = Phase::Resolved;
             }
-            Phase::Clearing { .. } => {}
+            Phase::Inactive | Phase::Clearing { .. } | Phase::Resolved => {}
         }
     }
 

@@ -1,22 +1,9 @@
-//! The pure part of a delivery by webhook: what is sent, how it is named, how
-//! it is signed, when it is tried again.
-//!
-//! A delivery is a POST of [`body`] with these headers:
-//!
-//! | header | value |
-//! |---|---|
-//! | `Content-Type` | `application/json` |
-//! | [`KEY_HEADER`] | [`idempotency_key`]: the same for every try |
-//! | [`SIGNATURE_HEADER`] | `t=<unix seconds>,v1=<signature>` |
-//!
-//! The signature is the HMAC-SHA256, under the secret that sender and receiver
-//! share, of [`signed_text`], in lowercase hexadecimal. A receiver computes it
-//! over the bytes it received, compares in constant time and refuses a time
-//! that is more than five minutes off.
+//! The pure part of a delivery by webhook: what is sent, how it is named, and
+//! when it is tried again. Signing and sending are the worker's.
 //!
 //! Invariant: the same note gives the same bytes.
 //!
-//! Deliberately absent: the HMAC itself, requests, clocks and randomness.
+//! Deliberately absent: signatures, requests, clocks and randomness.
 
 use std::time::Duration;
 
@@ -24,10 +11,6 @@ use serde::Serialize;
 
 use super::Note;
 
-/// Carries the idempotency key.
-pub const KEY_HEADER: &str = "Idempotency-Key";
-/// Carries the time and the signature.
-pub const SIGNATURE_HEADER: &str = "Zerogate-Signature";
 /// How often a delivery is tried in all.
 pub const TRIES: u32 = 3;
 
@@ -48,6 +31,9 @@ struct Body<'a> {
 
 /// The JSON text that is posted. `sent_at` is the time of the first try, so
 /// that every try posts the same bytes.
+///
+/// # Panics
+/// Never: a note holds nothing that JSON refuses.
 #[must_use]
 pub fn body(note: &Note, worker: &str, sent_at: &str) -> String {
     serde_json::to_string(&Body {
@@ -63,18 +49,6 @@ pub fn body(note: &Note, worker: &str, sent_at: &str) -> String {
 #[must_use]
 pub fn idempotency_key(note: &Note) -> String {
     format!("{}:{}", note.id, note.seq)
-}
-
-/// What is signed: `<unix seconds>.<body>`.
-#[must_use]
-pub fn signed_text(unix_seconds: i64, body: &str) -> String {
-    format!("{unix_seconds}.{body}")
-}
-
-/// The value of [`SIGNATURE_HEADER`].
-#[must_use]
-pub fn signature_header(unix_seconds: i64, signature_hex: &str) -> String {
-    format!("t={unix_seconds},v1={signature_hex}")
 }
 
 /// How long to wait after the `failed`th try (from 1) has failed; `None` when

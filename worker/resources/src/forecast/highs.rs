@@ -66,24 +66,9 @@ impl Highs {
             .is_none_or(|high| seen > high + MARGIN)
     }
 
-    /// The latest `recent` seconds went higher than the rest of the lookback.
-    pub(super) fn grew_within(&self, at: f64, recent: f64) -> bool {
-        let since = at - recent;
-        let lately = self.max(|p| p.at > since);
-        let before = self.max_before(since);
-        match (before, lately) {
-            (Some(before), Some(lately)) => lately > before,
-            _ => true,
-        }
-    }
-
     fn max_before(&self, until: f64) -> Option<f64> {
-        self.max(|p| p.at <= until)
-    }
-
-    fn max(&self, counts: impl Fn(&Point) -> bool) -> Option<f64> {
-        let values = self.medians.iter().filter(|p| counts(p)).map(|p| p.value);
-        values.reduce(f64::max)
+        let earlier = self.medians.iter().filter(|p| p.at <= until);
+        earlier.map(|p| p.value).reduce(f64::max)
     }
 }
 

@@ -60,12 +60,15 @@ fn agree(window: &Window) -> bool {
     let (Some(running), exact) = (window.line(), two_pass(window)) else {
         return true;
     };
-    let error = trend::standard_error(window.points().len(), &exact);
-    close(running.now, exact.now, 0.0)
+    let n = window.points().len();
+    // Values are shares; residuals below a millionth are rounding.
+    let floor = 1e-6 / exact.sxx.sqrt();
+    let error = trend::standard_error(n, &exact).max(floor);
+    close(running.now, exact.now, 1.0)
         && close(running.slope, exact.slope, error)
         && close(running.centre, exact.centre, 0.0)
         && close(running.sxx, exact.sxx, 0.0)
-        && close(running.sse, exact.sse, 0.0)
+        && close(running.sse, exact.sse, 1e-3 * n as f64)
 }
 
 #[test]
@@ -168,6 +171,12 @@ fn a_ramp_is_seen_before_it_hurts() {
     let seen = play(600, &outlook(), |s| ramp(s, 300).min(0.95));
     let first = seen.iter().position(Forecast::acts_on_high).unwrap();
     assert!((340..=360).contains(&first), "{first}");
+    // Said at the third tick in a row that says so.
+    let says = |f: &Forecast| {
+        f.short
+            .is_some_and(|t| t.now >= 0.6 && t.reaches(0.80, 30.0))
+    };
+    assert_eq!(seen.iter().position(says), Some(first - 2));
     let eta = seen[first].high.unwrap();
     let due = 380.0 - first as f64;
     let crossing = eta.crossing.unwrap();
@@ -180,6 +189,33 @@ fn a_ramp_is_seen_before_it_hurts() {
         "it is there: nothing to predict"
     );
     assert!(seen[..320].iter().all(|f| f.high.is_none()));
+}
+
+#[test]
+fn the_lower_bound_fires_and_the_middle_of_the_window_bounds_the_time() {
+    let trend = Trend {
+        n: 181,
+        span: 180.0,
+        now: 0.70,
+        slope: 0.001,
+        slope_low: 0.0005,
+        slope_high: 0.002,
+        centre: 90.0,
+        rho: 0.1,
+    };
+    assert!(!trend.reaches(0.80, 199.0) && trend.reaches(0.80, 201.0));
+    assert!(!trend.reaches(0.70, 1e9), "it is there");
+    let crossing = trend.crossing(0.80).unwrap();
+    // 61 % in the middle of the window, 90 s ago.
+    assert!((crossing.after.unwrap() - 100.0).abs() < 1e-9);
+    assert!((crossing.earliest.unwrap() - 5.0).abs() < 1e-9);
+    assert!((crossing.latest.unwrap() - 290.0).abs() < 1e-9);
+    let flat = Trend {
+        slope_low: -0.001,
+        ..trend
+    };
+    assert_eq!(flat.crossing(0.80).unwrap().latest, None);
+    assert!(!flat.reaches(0.80, 1e9));
 }
 
 #[test]

@@ -187,6 +187,11 @@ fn the_golden_text_is_read() {
         }
     );
     assert_eq!(pattern.to_text(), golden);
+    // The hour that it holds already does not count once more.
+    let mut again = pattern.clone();
+    watch(&mut again, hour(0, 9), 0.1);
+    again.observe(hour(0, 10), &Values::default());
+    assert_eq!(again.expected(hour(0, 9), Figure::Memory), Some(usual));
     assert_eq!(
         Pattern::from_text(r#"{"v":2,"bins":{}}"#),
         Err(BadPattern::Version(2))

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{load::number, *};
 
 const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
 const MONDAY: Now = Now(0);
