@@ -108,7 +108,10 @@ impl Desk<'_> {
             if let Some(posts) = &self.posts
                 && posts.try_send(note.clone()).is_err()
             {
-                warn!(alert = note.id, "the webhook is too slow; this note is in the store alone");
+                warn!(
+                    alert = note.id,
+                    "the webhook is too slow; this note is in the store alone"
+                );
             }
         }
         self.raise(&notes).await;
@@ -137,7 +140,10 @@ impl Desk<'_> {
     async fn raise(&self, notes: &[Note]) {
         let core = self.core;
         let now = core.clock.now();
-        let at = core.resources.as_ref().map_or(Duration::ZERO, |it| it.now());
+        let at = core
+            .resources
+            .as_ref()
+            .map_or(Duration::ZERO, |it| it.now());
         let records: Vec<_> = notes
             .iter()
             .map(|note| record(note, &core.id, (now, at)))

@@ -85,11 +85,7 @@ pub(crate) async fn listen(core: &Core) {
                 ask_mode(core).await;
                 orders::ask(core).await;
             }
-            Signal::Ready
-            | Signal::Ended(_)
-            | Signal::Workers
-           
-            | Signal::Alerts => {}
+            Signal::Ready | Signal::Ended(_) | Signal::Workers | Signal::Alerts => {}
         }
     }
 }

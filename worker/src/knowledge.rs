@@ -48,7 +48,10 @@ pub(crate) async fn share(core: &Core) {
 async fn meet(core: &Core, gate: &ResourceGate, recalled: &mut bool) -> store::Result<()> {
     count_workers(core).await?;
     let pattern = format!("pattern:{}", core.host);
-    let kept = core.store.kept(&[LEARNED.to_owned(), pattern.clone()]).await?;
+    let kept = core
+        .store
+        .kept(&[LEARNED.to_owned(), pattern.clone()])
+        .await?;
     let [fleets, weeks] = kept.try_into().unwrap_or_default();
     if let (false, Some(text)) = (*recalled, weeks) {
         gate.recall_pattern(text);
@@ -92,9 +95,9 @@ async fn keep(
 async fn count_workers(core: &Core) -> store::Result<()> {
     let lease = u64::try_from(core.options.lease.as_millis()).unwrap_or(u64::MAX);
     let workers = core.store.workers().await?;
-    let live = workers.iter().filter(|worker| {
-        worker.silent_ms <= lease && worker.state.readiness != Readiness::Lost
-    });
+    let live = workers
+        .iter()
+        .filter(|worker| worker.silent_ms <= lease && worker.state.readiness != Readiness::Lost);
     let count = u32::try_from(live.count()).unwrap_or(u32::MAX);
     core.workers.store(count.max(1), Ordering::Relaxed);
     Ok(())

@@ -81,10 +81,7 @@ impl Stop {
 
 impl Monitor {
     /// Starts the thread. `work_dir` is where the disk is looked at.
-    pub(crate) fn start(
-        means: Means,
-        work_dir: &Path,
-    ) -> io::Result<(Self, mpsc::Receiver<News>)> {
+    pub(crate) fn start(means: Means, work_dir: &Path) -> io::Result<(Self, mpsc::Receiver<News>)> {
         let stop = Arc::new(Stop::default());
         let (send, receive) = mpsc::channel(NEWS);
         let work_dir = work_dir.to_owned();
@@ -105,7 +102,11 @@ impl Monitor {
 
 impl Drop for Monitor {
     fn drop(&mut self) {
-        *self.stop.asked.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self
+            .stop
+            .asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = true;
         self.stop.bell.notify_all();
         if let Some(thread) = self.thread.take() {
             // A monitor that panicked has said so.
@@ -308,7 +309,10 @@ fn purge() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         info!("the gate is shut with nothing in flight; freed memory is given back");
-        #[expect(unsafe_code, reason = "the C library's allocator has no safe interface")]
+        #[expect(
+            unsafe_code,
+            reason = "the C library's allocator has no safe interface"
+        )]
         // SAFETY: takes and gives nothing but a number, at any time, from any thread.
         unsafe {
             libc::malloc_trim(0);

@@ -39,9 +39,9 @@ use crate::{
     figures::Figures,
     files::Depot,
     gate::{self, Gate, ResourceGate},
-    heartbeat, http, knowledge,
+    heartbeat, http,
     isolation::{self, Pool},
-    leases,
+    knowledge, leases,
     leases::Leases,
     ledger::{Ledger, Listeners},
     monitor::{self, Monitor},
@@ -311,7 +311,9 @@ impl Core {
         };
         if matches!(self.store.first_of(asked).await, Ok(Some(_))) {
             self.exhausted.store(true, Ordering::Release);
-            error!("the gate does not open with nothing in flight; the worker drains and asks for a fresh process");
+            error!(
+                "the gate does not open with nothing in flight; the worker drains and asks for a fresh process"
+            );
             self.draining.cancel();
         }
     }
@@ -419,10 +421,15 @@ fn start_monitor(core: &Arc<Core>, tasks: &Tasks) -> Result<Option<JoinHandle<Op
     let work_dir = core.means.workroom.path();
     let (monitor, news) = Monitor::start(means, work_dir).map_err(Error::Monitor)?;
     let watched = Arc::new(tokio::sync::Mutex::new((monitor, news)));
-    Ok(Some(core.keep_up(tasks, "alerts", &core.over, move |core| {
-        let watched = Arc::clone(&watched);
-        async move { alerts::pass_on(&core, &mut watched.lock().await.1).await }
-    })))
+    Ok(Some(core.keep_up(
+        tasks,
+        "alerts",
+        &core.over,
+        move |core| {
+            let watched = Arc::clone(&watched);
+            async move { alerts::pass_on(&core, &mut watched.lock().await.1).await }
+        },
+    )))
 }
 
 /// What built-in types run with.

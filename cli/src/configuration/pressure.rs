@@ -41,10 +41,12 @@ fn profile(settings: &Settings, problems: &mut Vec<String>) -> Profile {
         }
     };
     let preset = Profile::preset(name);
-    preset.with(&settings.profile_figures).unwrap_or_else(|flaws| {
-        problems.extend(flaws.iter().map(|flaw| format!("profile-figures: {flaw}")));
-        preset
-    })
+    preset
+        .with(&settings.profile_figures)
+        .unwrap_or_else(|flaws| {
+            problems.extend(flaws.iter().map(|flaw| format!("profile-figures: {flaw}")));
+            preset
+        })
 }
 
 fn gate(given: Option<&str>, problems: &mut Vec<String>) -> Choice {

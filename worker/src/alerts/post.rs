@@ -40,7 +40,10 @@ pub(crate) async fn post(core: &Core, mut notes: mpsc::Receiver<Note>) {
         if deliver(core, webhook, (&id, &message)).await {
             continue;
         }
-        warn!(alert = note.id, "the webhook could not be reached; the message is kept for a day");
+        warn!(
+            alert = note.id,
+            "the webhook could not be reached; the message is kept for a day"
+        );
         let kept = verbs::Note {
             name: format!("undelivered:{id}"),
             text: message,

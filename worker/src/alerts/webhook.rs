@@ -155,10 +155,7 @@ mod tests {
             new("ftp://x/", "0123456789abcdef"),
             Err(Unusable::Address)
         ));
-        assert!(matches!(
-            new("https://x/", "short"),
-            Err(Unusable::Secret)
-        ));
+        assert!(matches!(new("https://x/", "short"), Err(Unusable::Secret)));
         let told = format!("{:?}", new("https://x/?key=k", "0123456789abcdef").unwrap());
         assert!(!told.contains("key") && !told.contains("0123"), "{told}");
     }

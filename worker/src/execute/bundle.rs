@@ -281,7 +281,8 @@ fn settle(core: &Core, workflow_type: &TypeName, trace: &Trace, answer: Finished
         return;
     };
     core.figures.committed(workflow_type, state, ran_for);
-    core.tally.ended(trace.error.as_ref().map(|error| error.code));
+    core.tally
+        .ended(trace.error.as_ref().map(|error| error.code));
     if let Some(usage) = trace.usage {
         core.figures.used(workflow_type, usage);
     }

@@ -152,7 +152,8 @@ impl Governor {
             .filter(|(_, count)| **count > 0)
             .filter_map(|(place, _)| {
                 let kind = u16::try_from(place).ok()?;
-                let sheddable = self.setup.kinds[place].category != shared::model::Category::Essential;
+                let sheddable =
+                    self.setup.kinds[place].category != shared::model::Category::Essential;
                 sheddable.then(|| self.estimates.before_pull(kind, &room).p95)
             })
             .max()

@@ -66,9 +66,7 @@ impl Governor {
         };
         let kind = entry.kind;
         let estimate = self.estimates.sized(kind, bucket, &self.room());
-        let fits = self
-            .ledger
-            .resize(booking, &estimate, at, &self.conditions);
+        let fits = self.ledger.resize(booking, &estimate, at, &self.conditions);
         match fits {
             Ok(()) => {
                 self.buckets.insert(booking.number(), bucket);

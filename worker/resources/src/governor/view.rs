@@ -43,7 +43,12 @@ impl Governor {
             }),
             level_for_ms: judgement.map_or(0, |judgement| millis(at, judgement.since)),
             forecast: self.forecast_now(),
-            features: self.features.states().iter().map(|state| self.feature(at, state)).collect(),
+            features: self
+                .features
+                .states()
+                .iter()
+                .map(|state| self.feature(at, state))
+                .collect(),
             shortages: self.shortages(at),
             health: self.health.as_ref().map_or_else(BTreeMap::new, parts),
             evidence: serde_json::to_value(self.collector.evidence(at)).unwrap_or(Value::Null),
@@ -120,7 +125,10 @@ impl Governor {
         Some(Forecast {
             resource: resource.to_owned(),
             level,
-            in_s: eta.crossing.and_then(|crossing| crossing.after).unwrap_or(0.0),
+            in_s: eta
+                .crossing
+                .and_then(|crossing| crossing.after)
+                .unwrap_or(0.0),
             by: match eta.by {
                 By::Inventory => "inventory",
                 By::ShortTrend | By::LongTrend => "regression",
@@ -185,7 +193,10 @@ impl Governor {
     /// The category of a type.
     #[must_use]
     pub fn category(&self, kind: u16) -> Option<Category> {
-        self.setup.kinds.get(usize::from(kind)).map(|it| it.category)
+        self.setup
+            .kinds
+            .get(usize::from(kind))
+            .map(|it| it.category)
     }
 }
 
