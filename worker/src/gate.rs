@@ -132,7 +132,8 @@ pub struct Permit {
     book: Arc<dyn Book>,
     spent: Option<Spent>,
     /// Another gate's permit, returned with this one.
-    _under: Option<Box<Permit>>,
+    #[expect(dead_code, reason = "held for its drop")]
+    under: Option<Box<Permit>>,
 }
 
 /// Where a gate keeps the room of its permits.
@@ -157,16 +158,15 @@ impl Permit {
             booking,
             book,
             spent: None,
-            _under: None,
+            under: None,
         }
     }
 
     /// A permit that also returns another gate's.
     pub(crate) fn over(under: Self, booking: u64, book: Arc<dyn Book>) -> Self {
-        Self {
-            _under: Some(Box::new(under)),
-            ..Self::new(booking, book)
-        }
+        let mut permit = Self::new(booking, book);
+        permit.under = Some(Box::new(under));
+        permit
     }
 
     /// Makes the room as large as work of this size needs. Refused, the permit

@@ -7,7 +7,8 @@
 //! two or three seconds; what is promised must count at once.
 //!
 //! In reading order: a [`shortage`] is the answer no; the rules that give it
-//! stand in `judge`; `book` keeps the sums, `base` the memory that is in use
+//! stand in `judge`, those of
+//! memory in `memory`; `book` keeps the sums, `base` the memory that is in use
 //! whatever runs, `waiting` those whom room is kept for.
 //!
 //! Invariant: [`Ledger::look`] and [`Ledger::would_admit`] change nothing;
@@ -20,6 +21,7 @@
 mod base;
 mod book;
 mod judge;
+mod memory;
 pub mod shortage;
 mod waiting;
 
@@ -37,7 +39,7 @@ pub use waiting::{MOST_PASSED, MOST_WAIT};
 use crate::{estimate::Estimate, profile::Share};
 use base::Base;
 use book::Book;
-use judge::Demand;
+use memory::Demand;
 use waiting::{Waiter, Waiting};
 
 /// What a task of unknown needs has to show them, unless it ends before: at
@@ -224,7 +226,8 @@ impl Ledger {
 
     /// Changes a booking to what the task in hand needs. On a shortage the
     /// booking stays as it was, to be given back: [`Resource::TooLarge`] if the
-    /// task can never run here, another one if it cannot run now.
+    /// task can never run here, another one if it cannot run now. A booking
+    /// that was given back or abandoned is nobody's, and stays.
     pub fn resize(
         &mut self,
         booking: Booking,
@@ -232,7 +235,7 @@ impl Ledger {
         now: Duration,
         conditions: &Conditions,
     ) -> Result<(), Shortage> {
-        let Some(&entry) = self.book.get(booking) else {
+        let Some(&entry) = self.book.get(booking).filter(|entry| !entry.abandoned) else {
             return Ok(());
         };
         let heavy = conditions.is_heavy_unknown(estimate, estimate.bytes);

@@ -19,7 +19,10 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use shared::model::{Level, Priority, ProfileName};
 
@@ -94,6 +97,8 @@ struct Since {
     granted: u32,
     /// Kills for want of memory since the tick before.
     kills: u64,
+    /// Questions that were refused since the tick before.
+    denied: BTreeSet<(u16, Priority)>,
     /// Processor time and duration of the runs that ended since the tick
     /// before.
     cpu: Duration,

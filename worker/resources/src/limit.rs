@@ -233,10 +233,9 @@ impl Limit {
                 self.slots = rounded_down(START, before).max(1);
                 self.stage = Stage::SlowStart { before, rose: at };
             }
-            Stage::Waiting { .. } => {}
             Stage::SlowStart { before, rose } => self.come_back(at, before, rose),
             Stage::Calm if tick => self.rise(load),
-            Stage::Calm => {}
+            Stage::Waiting { .. } | Stage::Calm => {}
         }
     }
 

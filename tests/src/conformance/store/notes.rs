@@ -177,11 +177,18 @@ pub async fn rows_end_with_their_time(backend: &dyn Backend) {
     append(&lab, vec![before.clone(), last.clone()]).await;
     assert_eq!(all(&lab, "worker:w2").await, [before, last]);
 
-    // So short a time that rows end while the test runs: the last row of a worker that is silent for a day.
+    // So short a time that rows end while the test runs: the last row of a worker that is silent for a day, and the
+    // oldest of a host.
     let ending = row("worker:w3", ago(DAY).after(Duration::from_millis(400)), "1");
-    append(&lab, vec![ending]).await;
+    let oldest = ago(SeriesRow::KEPT).after(Duration::from_millis(400));
+    let (oldest, latest) = (row("host:w3", oldest, "1"), row("host:w3", now(), "2"));
+    append(&lab, vec![ending, oldest, latest.clone()]).await;
     lab.sweep_until("the rows to end", async |lab| {
         all(lab, "worker:w3").await.is_empty()
+    })
+    .await;
+    lab.sweep_until("the oldest row to end", async |lab| {
+        all(lab, "host:w3").await == std::slice::from_ref(&latest)
     })
     .await;
 }

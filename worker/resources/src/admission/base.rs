@@ -63,7 +63,7 @@ mod tests {
             base.observe(Duration::from_secs(at), excess);
         }
         assert_eq!(base.least(), Some(20));
-        base.observe(Duration::from_secs(660), 80);
+        base.observe(Duration::from_mins(11), 80);
         assert_eq!(base.least(), Some(20));
         base.observe(Duration::from_secs(661), 80);
         assert_eq!(base.least(), Some(70));

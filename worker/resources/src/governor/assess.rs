@@ -54,6 +54,7 @@ impl Governor {
         self.remember(tick);
         let notes = self.raise(tick.at, &changes);
         self.since.kills = 0;
+        self.since.denied.clear();
         Ticked {
             level: self.level(),
             transitions,

@@ -44,7 +44,10 @@ impl Governor {
                 self.collector.granted(at);
             }
             Verdict::Blocked(shortage) => {
-                self.collector.denied(at, shortage.resource.as_str());
+                // Once a tick: a flow that asks again and again is no evidence.
+                if self.since.denied.insert((kind, priority)) {
+                    self.collector.denied(at, shortage.resource.as_str());
+                }
             }
         }
         verdict
