@@ -9,7 +9,7 @@ mod obstacle;
 use std::{sync::Arc, time::Duration};
 
 use shared::{
-    model::{Route, TypeName},
+    model::{Route, TypeName, waiting::Staff},
     store::{
         self, Store,
         query::{Readiness, TypeInfo},
@@ -90,10 +90,19 @@ impl Fleet {
         self.working().filter(serves)
     }
 
-    /// Whether some worker would take a task of this route now.
-    pub(crate) fn admits(&self, route: &Route) -> bool {
-        self.serving(&route.workflow_type)
-            .any(|member| self.obstacle(member, route, None).is_none())
+    /// What the workers would do with a task of this route that is known to
+    /// need so many bytes.
+    pub(crate) fn staff(&self, route: &Route, needs: Option<u64>) -> Staff {
+        let mut serving = self.serving(&route.workflow_type);
+        if self.off_everywhere(route).is_some() {
+            Staff::SwitchedOff
+        } else if self.is_too_small(&route.workflow_type, needs) {
+            Staff::TooSmall
+        } else if serving.any(|member| self.obstacle(member, route, needs).is_none()) {
+            Staff::Ready
+        } else {
+            Staff::Busy
+        }
     }
 
     /// The ruling that keeps a route waiting, if every worker that serves its
@@ -112,9 +121,8 @@ impl Fleet {
         off?.into_iter().min_by_key(Ruling::strength)
     }
 
-    /// Whether a task that needs so many bytes fits on no worker that serves
-    /// its type.
-    pub(crate) fn is_too_large(&self, workflow_type: &TypeName, needs: Option<u64>) -> bool {
+    /// Whether no worker that serves a type has room for so many bytes.
+    fn is_too_small(&self, workflow_type: &TypeName, needs: Option<u64>) -> bool {
         let room = self.room(workflow_type);
         needs.zip(room).is_some_and(|(needs, room)| needs > room)
     }

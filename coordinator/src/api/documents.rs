@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use shared::{
     model::{
-        AttemptRecord, Category, Priority, Progress, Route, Stamp, Status, TaskError, TaskId,
-        TaskView, TypeName, WaitingOn, WorkerId, waiting::Surroundings,
+        AttemptRecord, Category, Priority, Progress, Stamp, Status, TaskError, TaskId, TaskView,
+        TypeName, WaitingOn, WorkerId, waiting::Surroundings,
     },
     store::query::{Counts, Percentiles, Tally, TypeInfo},
 };
@@ -106,12 +106,13 @@ impl<'a> Task<'a> {
 
 /// Why a task is not running, as far as the picture of the fleet shows it.
 pub(super) fn waiting_on(task: &TaskView, fleet: &Fleet) -> Option<WaitingOn> {
-    let route = Route::new(task.spec.workflow_type.clone(), task.spec.priority);
+    if !matches!(task.state.status(), Status::Pending) {
+        // Lists are long, and most of what they show has ended.
+        return None;
+    }
     let around = Surroundings {
         paused: fleet.is_held(),
-        off: fleet.off_everywhere(&route).is_some(),
-        too_large: fleet.is_too_large(&route.workflow_type, task.too_large),
-        room: fleet.admits(&route),
+        staff: fleet.staff(&task.spec.route(), task.too_large),
     };
     WaitingOn::first(task, around)
 }

@@ -59,10 +59,11 @@ pub(super) async fn why(
     let id: TaskId = id.parse().map_err(|_| Problem::no_task())?;
     let found = app.store.task(&caller.tenant, id).await?;
     let task = found.ok_or_else(Problem::no_task)?;
+    app.fleet.refresh(&*app.store).await?;
     let fleet = app.fleet.now();
     let blocking = blocking(&app, &caller, &task).await?;
     let waiting = waiting_on(&task, &fleet);
-    let route = Route::new(task.spec.workflow_type.clone(), task.spec.priority);
+    let route = task.spec.route();
     let workers = fleet
         .workers
         .iter()

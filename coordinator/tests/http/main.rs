@@ -10,6 +10,7 @@
     reason = "reads better where it is called"
 )]
 
+mod crew;
 mod stage;
 
 mod accepting;
@@ -21,6 +22,10 @@ mod looking;
 
 mod dispatching;
 mod files;
+
+mod explaining;
+mod measuring;
+mod steering;
 
 use serde_json::{Value, json};
 

@@ -207,6 +207,12 @@ impl Stage {
         self.send("POST", path, &headers, Some(body)).await
     }
 
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Reply {
+        let headers = [("content-type", "application/json")];
+        let body = body.to_string().into_bytes();
+        self.send("PUT", path, &headers, Some(body)).await
+    }
+
     pub(crate) async fn status(&self, id: &str) -> Value {
         let reply = self.get(&format!("/api/workflows/status/{id}")).await;
         assert_eq!(reply.status, 200, "{reply:?}");

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    Priority, RetryPolicy, Stamp, TaskError, TaskId, TaskState, TenantId, TypeName, WorkerId,
+    Priority, RetryPolicy, Route, Stamp, TaskError, TaskId, TaskState, TenantId, TypeName, WorkerId,
 };
 
 /// A JSON document as text: carried from client to handler and back without
@@ -142,6 +142,14 @@ pub struct TaskSpec {
     /// W3C trace context of the submission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+}
+
+impl TaskSpec {
+    /// Where its slips travel.
+    #[must_use]
+    pub fn route(&self) -> Route {
+        Route::new(self.workflow_type.clone(), self.priority)
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -34,23 +34,31 @@ pub enum WaitingOn {
 pub struct Surroundings {
     /// Nothing new may start.
     pub paused: bool,
-    /// Every live worker that serves the task's type has it switched off for
-    /// the task's priority.
-    pub off: bool,
-    /// The task is known to be larger than any of them has room for.
-    pub too_large: bool,
-    /// Some live worker that serves the task's type would take it now.
-    pub room: bool,
+    /// What the live workers that serve its type would do with it.
+    pub staff: Staff,
 }
 
-impl Surroundings {
+/// What workers would do with a task: the first of these that holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Staff {
+    /// Every one of them has its type switched off for its priority.
+    SwitchedOff,
+    /// It is known to be larger than any of them has room for.
+    TooSmall,
+    /// None of them would take it now, or there is none.
+    Busy,
+    /// Some would take it.
+    Ready,
+}
+
+impl Staff {
     /// What a task waits for that may start.
-    const fn line(self) -> WaitingOn {
-        match (self.off, self.too_large, self.room) {
-            (true, _, _) => WaitingOn::FeatureDisabled,
-            (_, true, _) => WaitingOn::TooLarge,
-            (_, _, true) => WaitingOn::Queue,
-            (_, _, false) => WaitingOn::Capacity,
+    const fn keeps(self) -> WaitingOn {
+        match self {
+            Self::SwitchedOff => WaitingOn::FeatureDisabled,
+            Self::TooSmall => WaitingOn::TooLarge,
+            Self::Busy => WaitingOn::Capacity,
+            Self::Ready => WaitingOn::Queue,
         }
     }
 }
@@ -69,7 +77,7 @@ impl WaitingOn {
             TaskState::Scheduled if task.too_large.is_some() => Self::TooLarge,
             TaskState::Scheduled if task.failures > 0 => Self::Retry,
             TaskState::Scheduled => Self::Schedule,
-            TaskState::Ready | TaskState::Taken | TaskState::Queued => around.line(),
+            TaskState::Ready | TaskState::Taken | TaskState::Queued => around.staff.keeps(),
         };
         Some(reason)
     }

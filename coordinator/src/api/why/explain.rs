@@ -63,7 +63,7 @@ fn failed(task: &TaskView) -> String {
 
 fn switched_off(task: &TaskView, fleet: &Fleet) -> String {
     let what = "its type is switched off wherever it is served";
-    let Some(ruling) = fleet.off_everywhere(&route(task)) else {
+    let Some(ruling) = fleet.off_everywhere(&task.spec.route()) else {
         return what.into();
     };
     let until = ruling.until.map(|until| format!(", until {until}"));
@@ -85,7 +85,7 @@ fn too_large(task: &TaskView, fleet: &Fleet) -> String {
 }
 
 fn capacity(task: &TaskView, fleet: &Fleet) -> String {
-    let route = route(task);
+    let route = task.spec.route();
     let serving: Vec<_> = fleet.serving(&route.workflow_type).collect();
     if serving.is_empty() {
         return nobody(&route, fleet);
@@ -140,8 +140,4 @@ const fn in_line(state: TaskState) -> &'static str {
         TaskState::Taken => "it is being sent to the broker",
         _ => "it stands in line at the broker; a worker has room",
     }
-}
-
-fn route(task: &TaskView) -> Route {
-    Route::new(task.spec.workflow_type.clone(), task.spec.priority)
 }
