@@ -1,11 +1,10 @@
 //! What stands on the screen: text, places, and that no size breaks it.
 
-use ratatui::{Terminal, backend::TestBackend};
+use ratatui::{Terminal, backend::TestBackend, crossterm::event::KeyCode};
 use serde_json::json;
 use shared::model::Stamp;
 
 use super::*;
-use crate::top::look::Wish;
 
 fn part(answer: Value) -> Part {
     Part {
@@ -126,10 +125,8 @@ fn nobody_there_is_said_at_the_top() {
 
 #[test]
 fn a_question_takes_the_place_of_the_keys() {
-    let view = View {
-        asked: Some(Wish::Drain("w1".into())),
-        ..View::default()
-    };
+    let mut view = View::default();
+    view.on_key(KeyCode::Char('d').into(), &snapshot());
     let lines = drawn(&snapshot(), &view, (140, 40));
     assert!(lines[39].starts_with("drain w1, so that it takes nothing new? (y/n)"));
 }
@@ -170,7 +167,6 @@ fn the_selected_row_is_in_sight() {
     let mut many = snapshot();
     many.workers = part(json!({"workers": workers}));
     let mut view = View::default();
-    let end = ratatui::crossterm::event::KeyCode::End;
-    view.on_key(end.into(), &many);
+    view.on_key(KeyCode::End.into(), &many);
     line(&drawn(&many, &view, (120, 30)), "worker-49");
 }
