@@ -3,6 +3,8 @@
 //! Invariant: no defaults of the roles here; they stand once, in
 //! [`configuration`](crate::configuration).
 
+pub(crate) mod resources;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -15,7 +17,7 @@ One input:   zerogate run grant_timeline --example     the types: zerogate templ
 At home:     zerogate dev           then  zerogate submit grant_timeline --input plan.json --wait
 Production:  zerogate coordinator   and   zerogate worker   with ZEROGATE_AMQP_URL and ZEROGATE_REDIS_URL
 
-Exit codes: 0 done, 1 a watched task failed, 2 wrong usage or configuration, 3 refused by the coordinator,
+Exit codes: 0 done, 1 a watched task failed or a replay decided otherwise, 2 wrong usage or configuration, 3 refused by the coordinator,
 4 coordinator, broker or store unreachable, 75 a worker that wants to be restarted.";
 
 /// A distributed worker fleet over a message broker: workers pull a task only when they have room for it.
@@ -40,6 +42,10 @@ pub(crate) enum Command {
     Run(Run),
     /// List the workflow types: what each takes, its defaults and an example
     Templates(Templates),
+    /// Decide a worker's decision log again: the same answers, or those of other thresholds
+    Replay(resources::Replay),
+    /// Watch workers, queues, features and alerts in the terminal
+    Top(resources::Top),
     #[command(flatten)]
     Client(ClientCommand),
 }
@@ -71,8 +77,20 @@ pub(crate) enum ClientCommand {
     Retry(Retry),
     /// Show the queue in numbers
     Queue(Connection),
-    /// List the workers
-    Workers(Connection),
+    /// Say why a task is not running now: the cause, and what each worker is short of
+    Why(resources::Why),
+    /// List the workers, show one or its history, drain one or let it resume
+    Workers(resources::Workers),
+    /// List the features, say why one is on or off, switch one by hand
+    Features(resources::Features),
+    /// Set the profile of the fleet or of one worker: thresholds, shares and pace
+    Profile(resources::Profile),
+    /// Show how many workers the work needs, and which resource says so
+    Capacity(Connection),
+    /// Show what holds the fleet back, and what to do about it
+    Bottleneck(Connection),
+    /// List the alerts, the newest first
+    Alerts(resources::Alerts),
     /// Start nothing new; running work goes on, submissions are accepted
     Pause(Emergency),
     /// Start work again, after pause or stop
@@ -89,11 +107,12 @@ pub(crate) struct Connection {
         long,
         env = "ZEROGATE_URL",
         default_value = "http://127.0.0.1:8080",
-        value_name = "URL"
+        value_name = "URL",
+        global = true
     )]
     pub(crate) url: String,
     /// How to print the answer
-    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    #[arg(long, short, value_enum, default_value_t = Output::Table, global = true)]
     pub(crate) output: Output,
 }
 
@@ -243,7 +262,14 @@ impl ClientCommand {
             Self::Watch(command) => &command.connection,
             Self::Cancel(command) => &command.connection,
             Self::Retry(command) => &command.connection,
-            Self::Queue(connection) | Self::Workers(connection) => connection,
+            Self::Why(command) => &command.connection,
+            Self::Workers(command) => &command.connection,
+            Self::Features(command) => &command.connection,
+            Self::Profile(command) => &command.connection,
+            Self::Alerts(command) => &command.connection,
+            Self::Queue(connection) | Self::Capacity(connection) | Self::Bottleneck(connection) => {
+                connection
+            }
             Self::Pause(command) | Self::Resume(command) | Self::Stop(command) => {
                 &command.connection
             }

@@ -6,6 +6,7 @@
 pub(crate) mod http;
 pub(crate) mod table;
 
+mod resources;
 pub(crate) mod submission;
 pub(crate) mod watch;
 
@@ -35,10 +36,18 @@ pub(crate) fn run(command: &ClientCommand) -> anyhow::Result<ExitCode> {
             let queue = api.get("/api/workflows/queue")?;
             show(output, &queue, table::queue)
         }
-        ClientCommand::Workers(_) => {
-            let workers = api.get("/api/workers")?;
-            show(output, &workers, table::workers)
+        ClientCommand::Why(why) => resources::why(&api, why),
+        ClientCommand::Workers(workers) => resources::workers(&api, workers),
+        ClientCommand::Features(features) => resources::features(&api, features),
+        ClientCommand::Profile(profile) => resources::profile(&api, profile),
+        ClientCommand::Capacity(_) => {
+            show(output, &api.get("/api/capacity")?, table::plan::capacity)
         }
+        ClientCommand::Bottleneck(_) => {
+            let bottleneck = api.get("/api/bottleneck")?;
+            show(output, &bottleneck, table::plan::bottleneck)
+        }
+        ClientCommand::Alerts(alerts) => resources::alerts(&api, alerts),
         ClientCommand::Pause(emergency) => self::emergency(&api, "pause", emergency),
         ClientCommand::Resume(emergency) => self::emergency(&api, "resume", emergency),
         ClientCommand::Stop(emergency) => self::emergency(&api, "stop", emergency),

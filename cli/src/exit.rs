@@ -1,13 +1,14 @@
 //! Exit codes, and the last words of a command that failed.
 //!
-//! 0 done; 1 a watched task failed or was cancelled; 2 wrong usage or
+//! 0 done; 1 a watched task failed or was cancelled, or a replay decided
+//! otherwise than was recorded; 2 wrong usage or
 //! configuration; 3 the coordinator refused the request; 4 the coordinator (or
 //! a service that a role needs) could not be reached or failed; 75 a worker
 //! that wants to be restarted by its supervisor.
 
 use std::process::ExitCode;
 
-/// A watched task did not complete.
+/// A watched task did not complete, or a replay decided otherwise.
 pub(crate) const TASK_FAILED: u8 = 1;
 /// The command line, the environment or the file says something impossible.
 pub(crate) const USAGE: u8 = 2;

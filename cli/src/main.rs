@@ -4,7 +4,8 @@
 //! [`configuration`] joins flags, environment and file; [`roles`] builds the
 //! long-running ones out of store, broker, coordinator and worker; [`client`]
 //! holds the commands that talk to a running coordinator; [`local`] runs one
-//! input without any of them; [`templates`] says what inputs look like; [`demo`] is roles and client in one process.
+//! input without any of them; [`templates`] says what inputs look like; [`replay`] decides a worker's log again;
+//! [`top`] watches a fleet in the terminal; [`demo`] is roles and client in one process.
 //!
 //! Deliberately absent: any decision about tasks. This crate connects and
 //! prints.
@@ -18,7 +19,9 @@ mod input;
 
 mod client;
 mod local;
+mod replay;
 mod templates;
+mod top;
 
 mod demo;
 mod exit;
@@ -51,6 +54,8 @@ fn run(program: Program) -> anyhow::Result<ExitCode> {
         Command::Worker(settings) => roles::worker::run(&settings.resolve()?),
         Command::Run(run) => local::run(&run),
         Command::Templates(command) => templates::run(&command),
+        Command::Replay(command) => replay::run(&command),
+        Command::Top(command) => top::run(&command),
         Command::Client(command) => client::run(&command),
     }
 }

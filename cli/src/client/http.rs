@@ -34,10 +34,15 @@ impl Api {
     /// # Errors
     /// A wrong usage, if the address is not one of plain HTTP.
     pub(crate) fn new(url: &str) -> Result<Self, Failure> {
+        Self::with_patience(url, ANSWER_WITHIN)
+    }
+
+    /// The same, for one who would rather go on than wait longer than this.
+    pub(crate) fn with_patience(url: &str, patience: Duration) -> Result<Self, Failure> {
         check(url)?;
         let agent = Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(ANSWER_WITHIN))
+            .timeout_global(Some(patience))
             .build()
             .into();
         Ok(Self {
@@ -60,6 +65,12 @@ impl Api {
     /// POST of JSON.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
         self.post_idempotent(path, body, None)
+    }
+
+    /// PUT of JSON.
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Answer {
+        let request = self.agent.put(format!("{}{path}", self.base));
+        self.read(request.send_json(body))
     }
 
     /// POST of JSON under an idempotency key.
@@ -148,14 +159,30 @@ fn sentence(status: u16, problem: &Value) -> String {
     lines.join("\n")
 }
 
-/// A text as one segment of a path.
+/// A task id as one segment of a path.
 pub(crate) fn segment(text: &str) -> Result<&str, Failure> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if !text.is_empty() && text.chars().all(plain) {
+    plain(
+        text,
+        "a task id; copy it from `zerogate submit` or `zerogate status`",
+    )
+}
+
+/// A worker id as one segment of a path.
+pub(crate) fn worker(text: &str) -> Result<&str, Failure> {
+    plain(text, "a worker id; copy it from `zerogate workers`")
+}
+
+/// A feature's name as one segment of a path.
+pub(crate) fn feature(text: &str) -> Result<&str, Failure> {
+    plain(text, "a feature; copy it from `zerogate features`")
+}
+
+fn plain<'a>(text: &'a str, what: &str) -> Result<&'a str, Failure> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+    let is_path = text.chars().all(|c| c == '.');
+    if !is_path && text.chars().all(plain) {
         Ok(text)
     } else {
-        Err(usage(format!(
-            "`{text}` is not a task id; copy it from `zerogate submit` or `zerogate status`"
-        )))
+        Err(usage(format!("`{text}` is not {what}")))
     }
 }

@@ -3,6 +3,15 @@
 //! Invariant: a missing member shows as `-`, never as a failure: an older
 //! program must be able to show a newer coordinator's answer.
 
+pub(crate) mod figure;
+
+pub(crate) mod alerts;
+pub(crate) mod features;
+pub(crate) mod history;
+pub(crate) mod plan;
+pub(crate) mod why;
+pub(crate) mod workers;
+
 use std::io::{self, Write};
 
 use serde_json::Value;
@@ -62,6 +71,7 @@ pub(crate) fn columns(headings: &[&str], rows: &[Vec<String>]) -> String {
     all.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// Members with their names, a line each.
 fn facts(value: &Value, names: &[&str]) -> String {
     let widest = names.iter().map(|name| name.len()).max().unwrap_or(0);
     let fact = |name: &&str| format!("{name:<widest$}  {}", cell(&value[*name]));
@@ -185,7 +195,7 @@ pub(crate) fn system(system: &Value) -> String {
     format!(
         "{head}\n\n{}\n\n{}",
         queue(&system["queue"]),
-        workers(system)
+        workers::list(system)
     )
 }
 
@@ -235,33 +245,6 @@ pub(crate) fn queue(queue: &Value) -> String {
             ],
             &rows
         ),
-    )
-}
-
-/// The workers.
-pub(crate) fn workers(answer: &Value) -> String {
-    let row = |worker: &Value| {
-        let slots = &worker["slots"];
-        vec![
-            cell(&worker["worker_id"]),
-            cell(&worker["state"]),
-            format!("{}/{}", cell(&slots["used"]), cell(&slots["limit"])),
-            cell(&worker["last_heartbeat_at"]),
-            worker["types"].as_array().map_or(0, Vec::len).to_string(),
-        ]
-    };
-    let rows: Vec<_> = answer["workers"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(row)
-        .collect();
-    if rows.is_empty() {
-        return "no worker has been heard of".into();
-    }
-    columns(
-        &["WORKER", "STATE", "SLOTS", "LAST HEARD OF", "TYPES"],
-        &rows,
     )
 }
 

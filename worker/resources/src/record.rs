@@ -31,7 +31,7 @@ use crate::{
     pattern::Pattern,
 };
 
-pub use replay::{Difference, Error, Figures, Replayed, WhatIf, replay};
+pub use replay::{Difference, Error, Replayed, WhatIf, figures::Figures, replay};
 
 /// The version of the log that this program writes and reads.
 pub const VERSION: u32 = 1;

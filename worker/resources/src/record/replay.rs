@@ -1,5 +1,8 @@
 //! Plays a log again: with the recorded setup, or with other thresholds.
 //!
+//! What both answers come to, the recorded and the replayed ones, is counted
+//! in the same way, so that they can stand side by side: [`figures`].
+//!
 //! Invariant: with the recorded setup every answer is held against the
 //! recorded one, as text. With others the events stay the same, as far as they
 //! can: a task that was admitted then and is not now has no end; one that is
@@ -11,11 +14,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use shared::model::ProfileName;
 
+pub(super) mod figures;
+
 use super::{Answer, Event, Header, VERSION, settled};
 use crate::{
     governor::Governor,
     profile::{Flaw, Overrides, Profile},
 };
+
+use figures::{Figures, Said, Tally};
 
 /// So many differences are listed; the rest is counted.
 const LISTED: usize = 20;
@@ -69,31 +76,6 @@ pub struct Difference {
     pub replayed: String,
 }
 
-/// What a log comes to.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Figures {
-    /// Looks at the world.
-    pub ticks: u64,
-    /// Questions.
-    pub asked: u64,
-    /// Of those, granted.
-    pub granted: u64,
-    /// The others, by what was short.
-    pub blocked: BTreeMap<String, u64>,
-    /// Tasks in hand that did not fit.
-    pub misfits: u64,
-    /// Seconds at each level.
-    pub seconds_at: BTreeMap<String, f64>,
-    /// Times that the overall level came to be another.
-    pub level_changes: u64,
-    /// Times that a feature was switched off.
-    pub switched_off: u64,
-    /// Messages to people, by level of the alert.
-    pub notes: BTreeMap<String, u64>,
-    /// The lowest limit of tasks at once.
-    pub least_slots: Option<u32>,
-}
-
 /// What came of a replay.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Replayed {
@@ -101,6 +83,8 @@ pub struct Replayed {
     pub events: usize,
     /// How long the log is.
     pub lasted: Duration,
+    /// What the recorded answers come to.
+    pub recorded: Figures,
     /// What the answers of the replay come to.
     pub figures: Figures,
     /// Whether other thresholds were tried.
@@ -167,7 +151,8 @@ struct Player {
     replayed: Replayed,
     /// The replay's booking of each recorded one; `None` where it was refused.
     bookings: BTreeMap<u64, Option<u64>>,
-    level: Option<(Duration, String)>,
+    then: Tally,
+    now: Tally,
 }
 
 impl Player {
@@ -177,24 +162,35 @@ impl Player {
             replayed: Replayed {
                 events: 0,
                 lasted: Duration::ZERO,
+                recorded: Figures::default(),
                 figures: Figures::default(),
                 other_thresholds: !what_if.changes_nothing(),
                 different: 0,
                 differences: Vec::new(),
             },
             bookings: BTreeMap::new(),
-            level: None,
+            then: Tally::default(),
+            now: Tally::default(),
         }
     }
 
     fn play(&mut self, line: usize, recorded: &Recorded<'_>) {
         self.replayed.events += 1;
+        let at = match &recorded.event {
+            Event::Tick(tick) => Some(tick.at),
+            _ => None,
+        };
+        self.replayed.lasted = at.unwrap_or(self.replayed.lasted);
+        // An answer that cannot be read counts for nothing, and is different.
+        if let Ok(said) = serde_json::from_str::<Said>(recorded.answer.get()) {
+            self.then.count(at, &said);
+        }
         let Some(event) = self.translated(&recorded.event) else {
             return;
         };
         let answer = self.governor.on(&event);
         let text = serde_json::to_string(&answer).unwrap_or_default();
-        self.count(&event, &answer);
+        self.now.count(at, &Said::of(&answer));
         self.book(&answer, recorded.answer.get());
         let recorded = recorded.answer.get();
         if text != recorded {
@@ -244,53 +240,11 @@ impl Player {
         }
     }
 
-    fn count(&mut self, event: &Event, answer: &Answer) {
-        let figures = &mut self.replayed.figures;
-        match answer {
-            Answer::Granted(_) => {
-                figures.asked += 1;
-                figures.granted += 1;
-            }
-            Answer::Blocked(shortage) => {
-                figures.asked += 1;
-                let resource = shortage.resource.as_str().to_owned();
-                *figures.blocked.entry(resource).or_default() += 1;
-            }
-            Answer::Misfit(..) => figures.misfits += 1,
-            Answer::Ticked(ticked) => {
-                figures.ticks += 1;
-                let off = ticked.features.iter();
-                figures.switched_off += off.filter(|it| it.was && !it.enabled).count() as u64;
-                for note in &ticked.notes {
-                    *figures.notes.entry(note.level.to_string()).or_default() += 1;
-                }
-                let least = figures.least_slots.unwrap_or(u32::MAX);
-                figures.least_slots = Some(least.min(ticked.slots));
-                if let Event::Tick(tick) = event {
-                    self.pass(tick.at, ticked.level.to_string());
-                }
-            }
-            Answer::Ordered(changes) => {
-                let off = changes.iter().filter(|it| it.was && !it.enabled);
-                figures.switched_off += off.count() as u64;
-            }
-            Answer::Fits | Answer::Noted => {}
-        }
-    }
-
-    /// Time went on at the level before.
-    fn pass(&mut self, at: Duration, level: String) {
-        let figures = &mut self.replayed.figures;
-        self.replayed.lasted = at;
-        if let Some((since, before)) = self.level.take() {
-            let seconds = at.saturating_sub(since).as_secs_f64();
-            figures.level_changes += u64::from(before != level);
-            *figures.seconds_at.entry(before).or_default() += seconds;
-        }
-        self.level = Some((at, level));
-    }
-
     fn end(self) -> Replayed {
-        self.replayed
+        Replayed {
+            recorded: self.then.end(),
+            figures: self.now.end(),
+            ..self.replayed
+        }
     }
 }
