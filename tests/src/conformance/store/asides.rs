@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::{
-    model::{TaskId, TaskState, WaitingOn, waiting::Surroundings},
+    model::{TaskId, TaskState, WaitingOn, waiting::{Staff, Surroundings}},
     store::verbs::{Aside, CancelOutcome, Claimed, Mode},
 };
 
@@ -14,7 +14,7 @@ use super::{
 
 const FREE: Surroundings = Surroundings {
     paused: false,
-    room: true,
+    staff: Staff::Ready,
 };
 
 async fn waiting_on(lab: &Lab, id: TaskId) -> Option<WaitingOn> {
