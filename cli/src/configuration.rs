@@ -205,6 +205,12 @@ impl Settings {
         self
     }
 
+    /// A gate to use where none was given.
+    pub(crate) fn or_gate(mut self, mode: &str) -> Self {
+        self.gate = self.gate.or_else(|| Some(mode.to_owned()));
+        self
+    }
+
     /// A log filter to use where none was given.
     pub(crate) fn or_log(mut self, filter: &str) -> Self {
         self.log = self.log.or_else(|| Some(filter.to_owned()));

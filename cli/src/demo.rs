@@ -43,7 +43,11 @@ use report::Report;
 pub(crate) fn run(demo: Demo) -> anyhow::Result<ExitCode> {
     let scratch = Scratch::new()?;
     let settings = demo.settings.or_listen(([127, 0, 0, 1], 0).into());
-    let configuration = settings.or_data_dir(&scratch.0).or_log("warn").resolve()?;
+    let configuration = settings
+        .or_data_dir(&scratch.0)
+        .or_log("warn")
+        .or_gate("off")
+        .resolve()?;
     let shown = show(&configuration, &scratch, demo.html, demo.keep);
     dev::runtime()?.block_on(shown)
 }

@@ -24,6 +24,18 @@ pub(crate) enum Effective {
     Disabled,
 }
 
+impl Effective {
+    fn of(share: f64) -> Self {
+        if share >= 1.0 {
+            Self::Enabled
+        } else if share > 0.0 {
+            Self::Partly
+        } else {
+            Self::Disabled
+        }
+    }
+}
+
 /// The state of a feature on one worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -93,16 +105,14 @@ pub(crate) fn feature<'a>(fleet: &'a Fleet, name: &str, category: Category) -> F
         .filter(|member| concerns(member, name))
         .map(|member| (member.id(), fleet.ruling(member, name, category)))
         .collect();
-    let on = rulings.values().filter(|ruling| ruling.enabled).count();
     let nobody = rulings
         .is_empty()
         .then(|| fleet.ruling_of_nobody(name, category));
-    let state = match (&nobody, on) {
-        (Some(ruling), _) if ruling.enabled => Effective::Enabled,
-        (Some(_), _) | (None, 0) => Effective::Disabled,
-        (None, on) if on == rulings.len() => Effective::Enabled,
-        (None, _) => Effective::Partly,
-    };
+    let on = rulings
+        .values()
+        .chain(&nobody)
+        .filter(|ruling| ruling.enabled);
+    let share = share(on.count(), rulings.len().max(1));
     let said = rulings
         .iter()
         .map(|(worker, ruling)| (Some(*worker), ruling));
@@ -113,7 +123,7 @@ pub(crate) fn feature<'a>(fleet: &'a Fleet, name: &str, category: Category) -> F
     Feature {
         name: name.to_owned(),
         category,
-        state,
+        state: Effective::of(share),
         rule: ruling.rule.clone(),
         reason: ruling.reason.clone(),
         would_change: ruling.would_change.clone(),
@@ -125,7 +135,7 @@ pub(crate) fn feature<'a>(fleet: &'a Fleet, name: &str, category: Category) -> F
             .iter()
             .map(|(id, ruling)| (*id, switch(ruling)))
             .collect(),
-        share: share(state, on, rulings.len()),
+        share,
         worker_details: rulings
             .into_iter()
             .map(|(id, it)| (id, Detail::of(it)))
@@ -149,12 +159,8 @@ fn switch(ruling: &Ruling) -> Switch {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of workers")]
-fn share(state: Effective, on: usize, workers: usize) -> f64 {
-    match state {
-        Effective::Enabled => 1.0,
-        Effective::Partly => on as f64 / workers as f64,
-        Effective::Disabled => 0.0,
-    }
+fn share(on: usize, all: usize) -> f64 {
+    on as f64 / all as f64
 }
 
 /// What switching it off freed the last time, where that was measured: by

@@ -123,6 +123,7 @@ impl Metrics {
             .and_then(PrometheusBuilder::install_recorder)
             .map_err(twice)?;
         describe();
+        describe_resources();
         Ok(Self(Arc::new(handle)))
     }
 
@@ -201,6 +202,22 @@ fn describe() {
         "zerogate_http_request_seconds",
         Unit::Seconds,
         "HTTP answers, by route and status."
+    );
+}
+
+fn describe_resources() {
+    describe_gauge!(
+        "zerogate_feature_enabled",
+        "Whether a feature is on: 0 or 1 of a worker, of the fleet the share of its workers."
+    );
+    describe_gauge!("zerogate_workers", "Live workers of the fleet, by level.");
+    describe_gauge!(
+        "zerogate_worker_level",
+        "0 (normal) to 4 (emergency): a coordinator tells the hardest pressed worker's."
+    );
+    describe_gauge!(
+        "zerogate_worker_health",
+        "0 to 100: a coordinator tells the least well worker's."
     );
 }
 

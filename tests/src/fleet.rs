@@ -25,6 +25,9 @@ pub const READY: Duration = Duration::from_secs(30);
 pub struct Options {
     /// One process with embedded parts instead of RabbitMQ, Redis and separate roles.
     pub embedded: bool,
+    /// Workers go by their resources. Not by default: the machine that runs tests is busy with other tests, and what a
+    /// gate decides there is chance.
+    pub gated: bool,
     /// How many coordinators start with the fleet.
     pub coordinators: usize,
     /// How many workers start with the fleet.
@@ -45,6 +48,7 @@ impl Options {
     pub fn distributed() -> Self {
         let options = Self {
             embedded: false,
+            gated: false,
             coordinators: 1,
             workers: 1,
             concurrency: 4,
@@ -62,6 +66,13 @@ impl Options {
             embedded: true,
             ..Self::distributed()
         }
+    }
+
+    /// With workers that go by their resources.
+    #[must_use]
+    pub fn gated(mut self) -> Self {
+        self.gated = true;
+        self
     }
 
     /// Sets lease, renew interval and re-publish deadline in milliseconds.
@@ -296,7 +307,11 @@ impl Fleet {
             .env_clear()
             .env("PATH", settings::search_path())
             .env("HOME", &folder)
-            .env("RUST_BACKTRACE", "1");
+            .env("RUST_BACKTRACE", "1")
+            .env(
+                "ZEROGATE_GATE",
+                if self.options.gated { "enforce" } else { "off" },
+            );
         if !matches!(role, Role::Coordinator) && !extra.contains(&"--concurrency") {
             command.args(["--concurrency", &self.options.concurrency.to_string()]);
         }

@@ -14,6 +14,8 @@ use resources::sample::{HostMemory, RawSample};
 use serde_json::Value;
 use shared::model::{Category, Priority, ProfileName};
 use zerogate_tests::command::{Ended, zerogate};
+use zerogate_tests::fleet::{Fleet, Options};
+use zerogate_tests::wait::{self, Look, SOON};
 
 const DIFFERENT: i32 = 1;
 const USAGE: i32 = 2;
@@ -123,6 +125,43 @@ fn the_recorded_thresholds_give_the_recorded_answers() -> Result<()> {
     );
     ensure!(
         figures["recorded"]["switched_off"].as_u64() > Some(0),
+        "{figures:#}"
+    );
+    Ok(())
+}
+
+/// What a real worker decided on a real machine, whatever that was.
+#[test]
+fn the_log_of_a_running_program_is_decided_again() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let log = folder.path().join("decisions.jsonl");
+    let place = log.to_str().context("a plain path")?;
+    let options = Options::embedded().gated().flag("--decision-log", place);
+    Fleet::run(options, |fleet| {
+        let url = fleet.api().url().to_owned();
+        let noops = "{\"workflow_type\":\"diagnostic.noop\",\"input\":{}}\n".repeat(20);
+        zerogate(Some(&url), &["submit", "--wait"], &noops)?.expect(0)?;
+        let order = ["profile", "set", "performance", "--reason", "a test"];
+        zerogate(Some(&url), &order, "")?.expect(0)?;
+        wait::until("the worker to go by its new profile", SOON, || {
+            let workers = fleet.api().workers()?;
+            let found = workers[0]["profile"] == "performance";
+            Ok(Look::when(found, workers[0].to_string()))
+        })?;
+        zerogate(Some(&url), &["submit", "--wait"], &noops)?.expect(0)?;
+        let program = &mut fleet.coordinators[0].process;
+        program.terminate()?;
+        program.wait_exit(SOON)?;
+        Ok(())
+    })?;
+    let figures = replay(&log, &["-o", "json"])?.expect(0)?.json()?;
+    ensure!(figures["different"] == 0, "{figures:#}");
+    ensure!(
+        figures["recorded"]["granted"].as_u64() > Some(0),
+        "{figures:#}"
+    );
+    ensure!(
+        figures["recorded"]["ticks"].as_u64() > Some(1),
         "{figures:#}"
     );
     Ok(())

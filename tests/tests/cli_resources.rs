@@ -18,7 +18,7 @@ const UNREACHABLE: i32 = 4;
 /// A worker hears of an order within a heartbeat or two.
 const SOON: Duration = Duration::from_secs(20);
 
-on_both!(
+on_both!(with Options::gated;
     a_feature_is_switched_off_explained_and_given_back,
     a_worker_is_drained_explained_and_resumed,
     profiles_plans_and_alerts,

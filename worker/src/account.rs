@@ -124,6 +124,34 @@ pub(crate) fn measured<T>(work: impl FnOnce() -> T) -> (T, Cost) {
     (outcome, cost)
 }
 
+/// What the async part of a run holds, over all its polls.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Held {
+    now: i64,
+    peak: i64,
+}
+
+impl Held {
+    /// Polls once and adds what that took.
+    pub(crate) fn polled<T>(&mut self, poll: impl FnOnce() -> T) -> T {
+        let before = BALANCE.get().now;
+        BALANCE.set(Balance {
+            now: before,
+            peak: before,
+        });
+        let outcome = poll();
+        let after = BALANCE.get();
+        self.peak = self.peak.max(self.now + (after.peak - before));
+        self.now += after.now - before;
+        outcome
+    }
+
+    /// The peak so far in bytes; `None` if the program does not count.
+    pub(crate) fn peak(&self) -> Option<u64> {
+        counts().then(|| u64::try_from(self.peak).unwrap_or(0))
+    }
+}
+
 /// Whether this program's allocator counts.
 fn counts() -> bool {
     let before = BALANCE.get().now;

@@ -114,6 +114,12 @@ impl Means {
     }
 }
 
+/// What was decided about a run when it started.
+#[derive(Clone, Copy, Debug)]
+struct Wishes {
+    advanced: bool,
+}
+
 struct Builtin(&'static WorkflowType);
 
 #[async_trait]
@@ -134,10 +140,15 @@ impl Handler for Builtin {
 
     async fn run(&self, mut run: Run) -> Result<Value, HandlerError> {
         let control = run.control();
+        let wishes = Wishes {
+            advanced: run.advanced,
+        };
         let input = std::mem::take(&mut run.input);
         match (self.0.isolated, run.means.take()) {
-            (None, means) => inside(self.0, input, (control, means)).await,
-            (Some(bounds), Some(means)) => outside(self.0, bounds, input, (control, means)).await,
+            (None, means) => inside(self.0, input, (control, means, wishes)).await,
+            (Some(bounds), Some(means)) => {
+                outside(self.0, bounds, input, (control, means, wishes)).await
+            }
             (Some(_), None) => Err(HandlerError::internal("this run has no child processes")),
         }
     }
@@ -147,7 +158,7 @@ impl Handler for Builtin {
 async fn inside(
     kind: &'static WorkflowType,
     input: Value,
-    (control, means): (Control, Option<Means>),
+    (control, means, wishes): (Control, Option<Means>, Wishes),
 ) -> Result<Value, HandlerError> {
     let (inputs, folder) = match means {
         Some(means) if !file::references(&input).is_empty() => {
@@ -163,9 +174,7 @@ async fn inside(
             let surroundings = workflows::Run {
                 stop: &|| control.cancelled(),
                 progress: &|fraction, doing| control.progress(fraction, doing),
-                // Switched by the feature `advanced_analytics`, once the
-                // worker has features.
-                advanced: true,
+                advanced: wishes.advanced,
                 // A permit is worth one core; a run never takes those of
                 // its neighbours.
                 threads: NonZeroUsize::MIN,
@@ -187,7 +196,7 @@ async fn outside(
     kind: &'static WorkflowType,
     bounds: Bounds,
     input: Value,
-    (control, means): (Control, Means),
+    (control, means, wishes): (Control, Means, Wishes),
 ) -> Result<Value, HandlerError> {
     let folder = means.workroom.folder().map_err(|error| no_folder(&error))?;
     let inputs = means.fetch(&input, &folder).await?;
@@ -195,7 +204,7 @@ async fn outside(
         workflow_type: kind.name,
         bounds,
         input,
-        advanced: true,
+        advanced: wishes.advanced,
         contact_key: means.courier()?.contact_key().await?,
         inputs,
         folder: Some(

@@ -19,13 +19,18 @@ use shared::{
     broker::Delivery,
     fault::{self, Point},
     model::{ErrorCode, Nonce, TaskError, TenantId, TypeName},
-    store::verbs::{ClaimTicket, Claimed, Granted, Outcome, Report, RunRef},
+    store::verbs::{Aside, ClaimTicket, Claimed, Granted, Outcome, Report, RunRef},
     wire::Ticket,
 };
 use tokio::time::{Instant, sleep};
 use tracing::{Span, debug, error, info_span, warn};
 
-use crate::{gate::Permit, leases::Held, registry::Entry, service::Core};
+use crate::{
+    gate::{Permit, Size},
+    leases::Held,
+    registry::Entry,
+    service::Core,
+};
 
 /// After the store refused a claim: it refuses the next one, too, and nobody
 /// is to get and give back the same slip in a loop. Short enough to notice at
@@ -35,6 +40,13 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 /// Before a task that could not be read is tried again: its own policy is part
 /// of what cannot be read.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
+
+/// What can never run on this worker looks for another soon enough.
+const NEVER_HERE: Duration = Duration::from_secs(15);
+/// What does not fit now may fit as soon as something ends.
+const NOT_NOW: Duration = Duration::from_secs(1);
+/// The shortage of what can never run on this worker.
+const TOO_LARGE: &str = resources::admission::Resource::TooLarge.as_str();
 
 /// A slip in hand, with a fresh token for each ticket.
 struct Fetched {
@@ -63,6 +75,9 @@ pub(crate) async fn slip(core: &Core, mut permit: Permit, delivery: Delivery) {
         return;
     }
     let route = delivery.slip.route.clone();
+    let Some(delivery) = fit(core, &permit, delivery).await else {
+        return;
+    };
     let fetched = decode(delivery);
     let Some(leased) = claim(core, fetched).await else {
         return;
@@ -71,9 +86,47 @@ pub(crate) async fn slip(core: &Core, mut permit: Permit, delivery: Delivery) {
     let runs = acknowledge(leased).await;
     fault::pass(Point::WorkerAcked).await;
     if !runs.is_empty() {
-        permit.note(&bundle::run(core, &route.workflow_type, runs).await);
+        let cost = bundle::run(core, &route.workflow_type, runs).await;
+        permit.note(&cost.spent);
+        if let Some(tether) = cost.abandoned.first() {
+            return tether.keep(permit);
+        }
     }
     drop(permit);
+}
+
+/// Makes the room as large as what is in hand needs. What does not fit is set
+/// aside in the store, with the room it needs: its message is spent, and it
+/// comes round again.
+async fn fit(core: &Core, permit: &Permit, delivery: Delivery) -> Option<Delivery> {
+    let tickets = &delivery.slip.tickets;
+    let bucket = tickets.iter().map(|ticket| ticket.size_bucket).max();
+    let size = Size {
+        bucket: bucket.unwrap_or_default(),
+    };
+    let Err(misfit) = permit.resize(size) else {
+        return Some(delivery);
+    };
+    core.figures.denied(&misfit.shortage);
+    let never = misfit.shortage.resource == TOO_LARGE;
+    let retry_in = if never { NEVER_HERE } else { NOT_NOW };
+    let asides = tickets.iter().map(|ticket| Aside {
+        task: ticket.task,
+        attempt: ticket.attempt,
+        needs_bytes: misfit.bytes,
+        retry_in,
+    });
+    match core.store.set_aside(asides.collect()).await {
+        Ok(_) => {
+            debug!(?misfit, "what was fetched does not fit; it is set aside");
+            if let Err(error) = delivery.acknowledge().await {
+                debug!(%error, "a slip could not be acknowledged; its copy will be dropped");
+            }
+        }
+        // Dropping the delivery gives the slip back.
+        Err(error) => debug!(%error, "what does not fit could not be set aside"),
+    }
+    None
 }
 
 fn decode(delivery: Delivery) -> Fetched {

@@ -132,7 +132,6 @@ pub struct Permit {
     book: Arc<dyn Book>,
     spent: Option<Spent>,
     /// Another gate's permit, returned with this one.
-    #[expect(dead_code, reason = "held for its drop")]
     under: Option<Box<Permit>>,
 }
 
@@ -173,6 +172,11 @@ impl Permit {
     /// stays as it was: the work does not fit here now.
     pub fn resize(&self, size: Size) -> Result<(), Misfit> {
         self.book.resize(self.booking, size)
+    }
+
+    /// The work was given up and does not stop: frees its slot, not its memory.
+    pub fn abandon(&self) {
+        self.book.abandoned(self.booking);
     }
 
     /// Notes what a run under this permit cost.

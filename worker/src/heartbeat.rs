@@ -2,7 +2,7 @@
 //!
 //! Invariant: losing any of this news costs time, never work.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use resources::health::{Band, Health};
 use shared::{
@@ -105,9 +105,20 @@ pub(crate) async fn stop_when_told(core: &Core) {
 }
 
 fn heard(core: &Core, reply: &BeatReply) {
-    core.conditions.heard_mode(reply.mode);
+    heard_mode(core, reply.mode);
     core.conditions.store(true);
     core.board.hint(&reply.hint);
+}
+
+/// A fleet that is released comes back slowly, each worker in its own time; a
+/// lone worker has nobody to come back with.
+fn heard_mode(core: &Core, mode: Mode) {
+    let released = !core.conditions.mode().starts_work() && mode.starts_work();
+    core.conditions.heard_mode(mode);
+    let workers = core.workers.load(Ordering::Relaxed);
+    if let Some(gate) = core.resources.as_ref().filter(|_| released && workers > 1) {
+        gate.reopen(workers);
+    }
 }
 
 fn failed(core: &Core, error: &Error) {
@@ -119,7 +130,7 @@ fn failed(core: &Core, error: &Error) {
 
 async fn ask_mode(core: &Core) {
     match core.store.mode().await {
-        Ok(state) => core.conditions.heard_mode(state.mode),
+        Ok(state) => heard_mode(core, state.mode),
         Err(error) => failed(core, &error),
     }
 }

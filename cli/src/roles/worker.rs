@@ -39,6 +39,10 @@ pub(crate) async fn start(
     let options = Options {
         host: configuration.worker_name.clone(),
         concurrency: configuration.concurrency,
+        gate: configuration.pressure.gate.clone(),
+        profile: configuration.pressure.profile,
+        decision_log: configuration.pressure.decision_log.clone(),
+        webhook: configuration.pressure.webhook.clone(),
         lease: configuration.lease,
         renew: configuration.renew,
         drain_grace: configuration.drain,

@@ -146,6 +146,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use serde_json::json;
     use shared::model::Priority;
 
     fn totals() -> Totals {
@@ -180,5 +181,45 @@ mod tests {
         totals.expected_run.insert("a".parse().unwrap(), half);
         assert_eq!(backlog_seconds(&totals), Some(1.5));
         assert_eq!(backlog_seconds(&Totals::default()), Some(0.0));
+    }
+
+    #[test]
+    fn workers_are_counted_by_level_and_features_by_share() {
+        let member = |name: &str, level: &str, health: f64, enabled: bool| {
+            let optional = json!({
+                "name": "advanced_analytics", "category": "advanced",
+                "enabled": enabled, "rule": "level"
+            });
+            let view = json!({
+                "worker": name, "silent_ms": 0, "last_heartbeat_at": "2026-11-23T03:01:02Z",
+                "state": {
+                    "host": "h", "version": "1", "started_at": "2026-11-23T03:01:02Z",
+                    "readiness": "ready", "slots": {}, "types": [], "level": level,
+                    "health": health, "health_state": "healthy",
+                    "detail": {"gate": "enforce", "features": [optional]},
+                }
+            });
+            Member::of(serde_json::from_value(view).unwrap())
+        };
+        let mut fleet = Fleet::default();
+        fleet.workers = vec![
+            member("a", "normal", 95.0, true),
+            member("b", "high", 61.5, false),
+            member("c", "normal", 90.0, true),
+            member("d", "normal", 90.0, true),
+        ];
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || record_fleet(&fleet));
+        let text = recorder.handle().render();
+        for line in [
+            "zerogate_feature_enabled{feature=\"advanced_analytics\"} 0.75",
+            "zerogate_workers{level=\"normal\"} 3",
+            "zerogate_workers{level=\"high\"} 1",
+            "zerogate_workers{level=\"emergency\"} 0",
+            "zerogate_worker_level 2",
+            "zerogate_worker_health 61.5",
+        ] {
+            assert!(text.lines().any(|it| it == line), "{line} in {text}");
+        }
     }
 }

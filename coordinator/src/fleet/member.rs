@@ -76,7 +76,8 @@ impl Ruling {
 }
 
 impl Member {
-    pub(super) fn of(seen: WorkerView) -> Self {
+    /// What a heartbeat tells.
+    pub(crate) fn of(seen: WorkerView) -> Self {
         let detail = &seen.state.detail;
         let report = if detail.is_null() {
             Report::default()

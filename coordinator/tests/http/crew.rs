@@ -150,11 +150,11 @@ pub(crate) fn short(name: &str, priority: Priority, resource: &str) -> Shortage 
 }
 
 /// A heartbeat; the coordinator's picture shows it afterwards.
-pub(crate) async fn beats(stage: &Stage, id: &str, state: WorkerState, report: &Report) -> Reply {
+pub(crate) async fn beats(stage: &Stage, id: &str, said: WorkerState, report: &Report) -> Reply {
     let detail = serde_json::to_value(report).unwrap();
     let beat = Beat {
         worker: id.parse().unwrap(),
-        state: WorkerState { detail, ..state },
+        state: WorkerState { detail, ..said },
     };
     stage.store().heartbeat(beat).await.unwrap();
     stage.get("/api/workers").await

@@ -162,7 +162,7 @@ async fn a_task_that_was_set_aside_is_too_large_until_there_is_room() {
         task: id.parse().unwrap(),
         attempt: 1,
         needs_bytes: needs,
-        retry_in: std::time::Duration::from_secs(60),
+        retry_in: std::time::Duration::from_mins(1),
     };
     let needs: u64 = 5 << 30;
     assert_eq!(
@@ -215,4 +215,37 @@ async fn a_pause_and_a_failure_say_whose_and_what() {
             &json!("the task is cancelled: cancelled")
         )
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_offered_again_is_too_large_only_where_no_worker_has_room() {
+    let stage = stage().await;
+    beats(&stage, "w-1", state(), &report()).await;
+    let id = submit(&stage, LINKS, "medium").await;
+    let aside = Aside {
+        task: id.parse().unwrap(),
+        attempt: 1,
+        needs_bytes: 5 << 30,
+        retry_in: std::time::Duration::from_millis(1),
+    };
+    assert_eq!(stage.store().set_aside(vec![aside]).await.unwrap(), [true]);
+    let mut large = report();
+    large.memory.room = 6 << 30;
+    let due = async |room: &str| {
+        while !why(&stage, &id).await["detail"]
+            .as_str()
+            .unwrap()
+            .contains(room)
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    let patience = std::time::Duration::from_secs(30);
+    let alone = tokio::time::timeout(patience, due("no worker announces room")).await;
+    alone.expect("it is due again and fits nowhere");
+    assert_eq!(why(&stage, &id).await["reason"], "too_large");
+    beats(&stage, "w-2", state(), &large).await;
+    let joined = tokio::time::timeout(patience, due("a worker has room")).await;
+    joined.expect("a worker with more room may take it");
+    assert_eq!(why(&stage, &id).await["reason"], "queue");
 }

@@ -358,8 +358,6 @@ async fn a_report_of_another_version_is_read_as_far_as_it_goes() {
 async fn what_only_the_processor_switched_off_binds_where_the_worker_says_so() {
     let stage = stage().await;
     let mut idle = without(SHEETS, "level");
-    idle.features
-        .push(feature("other", Category::Standard, "free"));
     beats(&stage, "w-1", state(), &idle).await;
     let task = json!({"workflow_type": SHEETS, "input": {}});
     let id = stage.post(crate::SUBMIT, &task).await.text("task_id");

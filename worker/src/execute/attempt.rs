@@ -4,11 +4,16 @@
 //! was asked to stop; a handler that goes on is left behind, and its threads
 //! stay counted.
 
-use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow, future::poll_fn, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration,
+};
 
 use futures_util::FutureExt;
 use serde_json::Value;
-use shared::store::{large, verbs::Granted};
+use shared::{
+    model::Priority,
+    store::{large, verbs::Granted},
+};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{classify::Ended, prepare};
@@ -49,13 +54,17 @@ pub(super) async fn attempt(
         attempt: granted.attempt,
         correlation_id: granted.spec.correlation_id.clone(),
         deadline,
+        advanced: advanced(core, granted.spec.priority),
         control: Control::new(Arc::clone(tether)),
         means: Some(means),
         files: Some(Arc::clone(&files)),
     };
     let substituted = !granted.spec.reads.is_empty();
-    let work = AssertUnwindSafe(validated(entry, run, substituted, &files)).catch_unwind();
-    tokio::pin!(work);
+    let mut work =
+        pin!(AssertUnwindSafe(validated(entry, run, substituted, &files)).catch_unwind());
+    let mut work = pin!(poll_fn(
+        |context| tether.polled(|| work.as_mut().poll(context))
+    ));
     tokio::select! {
         biased;
         end = &mut work => returned(end),
@@ -68,6 +77,12 @@ pub(super) async fn attempt(
             Ended::TimedOut
         }
     }
+}
+
+/// Whether the expensive optional parts of handlers run now.
+fn advanced(core: &Core, priority: Priority) -> bool {
+    let resources = core.resources.as_ref();
+    resources.is_none_or(|resources| resources.advanced(priority))
 }
 
 /// The grant with the large texts that lie elsewhere; `None` if the run is

@@ -9,6 +9,7 @@
 use std::{
     collections::VecDeque,
     pin::{Pin, pin},
+    sync::Arc,
     time::Duration,
 };
 
@@ -52,6 +53,14 @@ struct Trace {
     error: Option<TaskError>,
 }
 
+/// What a bundle cost its worker.
+#[derive(Debug, Default)]
+pub(super) struct Cost {
+    pub(super) spent: Spent,
+    /// Runs that were given up and whose threads go on.
+    pub(super) abandoned: Vec<Arc<Tether>>,
+}
+
 /// A bundle at work.
 struct Bundle<'a> {
     core: &'a Core,
@@ -59,20 +68,20 @@ struct Bundle<'a> {
     pace: Pace,
     waiting: VecDeque<Ready>,
     done: Vec<Done>,
-    spent: Spent,
+    cost: Cost,
     /// Reports and releases under way while a slow ticket runs.
     under_way: FuturesUnordered<Pin<Box<dyn Future<Output = ()> + Send + 'a>>>,
 }
 
 /// Runs the tickets and settles them all; says what they cost.
-pub(super) async fn run(core: &Core, workflow_type: &TypeName, runs: Vec<Ready>) -> Spent {
+pub(super) async fn run(core: &Core, workflow_type: &TypeName, runs: Vec<Ready>) -> Cost {
     let mut bundle = Bundle {
         core,
         workflow_type,
         pace: Pace::new(core, Instant::now()),
         waiting: runs.into(),
         done: Vec::new(),
-        spent: Spent::default(),
+        cost: Cost::default(),
         under_way: FuturesUnordered::new(),
     };
     while let Some(next) = bundle.next_to_start() {
@@ -83,7 +92,7 @@ pub(super) async fn run(core: &Core, workflow_type: &TypeName, runs: Vec<Ready>)
     bundle.give_back_waiting();
     bundle.report();
     while bundle.under_way.next().await.is_some() {}
-    bundle.spent
+    bundle.cost
 }
 
 impl Bundle<'_> {
@@ -109,7 +118,7 @@ impl Bundle<'_> {
             span,
         } = next;
         let started = Instant::now();
-        let tether = std::sync::Arc::clone(held.tether());
+        let tether = Arc::clone(held.tether());
         let ended = match (handler(core, &granted.spec.workflow_type), tether.why()) {
             (_, Some(_)) => Ended::Left,
             (None, None) => Ended::Unusable(unknown_type(&granted.spec.workflow_type)),
@@ -128,7 +137,7 @@ impl Bundle<'_> {
         let ran_for = started.elapsed();
         match classify(ended, tether.why(), &policy) {
             Verdict::Report(outcome) => {
-                self.spent.add(&spent(&tether, &outcome, ran_for));
+                self.cost.spent.add(&spent(&tether, &outcome, ran_for));
                 self.pace.finished_one(Instant::now());
                 let tenant = granted.spec.tenant;
                 self.done
@@ -163,7 +172,7 @@ impl Bundle<'_> {
 
     /// Its slot stays taken while a run's threads go on, at most the grace:
     /// everything else of the bundle is settled first.
-    async fn wait_for_threads(&mut self, tether: &Tether, started: Instant) -> bool {
+    async fn wait_for_threads(&mut self, tether: &Arc<Tether>, started: Instant) -> bool {
         self.give_back_waiting();
         self.report();
         while self.under_way.next().await.is_some() {}
@@ -174,6 +183,7 @@ impl Bundle<'_> {
                 "a run ignores that it was told to stop; its slot is free, its memory is not"
             );
             self.core.note_abandoned();
+            self.cost.abandoned.push(Arc::clone(tether));
         }
         false
     }

@@ -26,7 +26,7 @@ use resources::{
     report::Report,
 };
 use shared::{
-    model::{Level, Priority, Route, TypeName},
+    model::{Priority, Route, TypeName},
     store::query::Slots,
 };
 
@@ -216,11 +216,6 @@ impl ResourceGate {
     /// starts now.
     pub(crate) fn advanced(&self, priority: Priority) -> bool {
         self.state.instead.is_some() || self.look(|governor, _| governor.advanced(priority))
-    }
-
-    /// The overall level.
-    pub(crate) fn level(&self) -> Level {
-        self.look(|governor, _| governor.level())
     }
 
     /// Writes out what the decision log still holds.

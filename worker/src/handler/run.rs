@@ -28,9 +28,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{HandlerError, shorten};
 use crate::{
-    account::{Cost, measured},
+    account::{Cost, Held, measured},
     builtin::Means,
     files::RunFiles,
+    gate::Permit,
     isolation::Usage,
 };
 
@@ -53,6 +54,10 @@ pub struct Run {
     pub correlation_id: String,
     /// When the timeout ends the run.
     pub deadline: Instant,
+    /// Whether the expensive optional parts of the work are wished for now:
+    /// the feature `advanced_analytics`, decided once for this run. Without
+    /// them the result should say what it lacks.
+    pub advanced: bool,
     pub(crate) control: Control,
     /// What built-in types have beside that.
     pub(crate) means: Option<Means>,
@@ -222,6 +227,7 @@ pub(crate) struct Tether {
     made: Mutex<Vec<FileId>>,
     usage: Mutex<Option<Usage>>,
     cost: Mutex<Cost>,
+    held: Mutex<Held>,
     threads: Mutex<Threads>,
     threads_ended: Notify,
 }
@@ -231,6 +237,8 @@ struct Threads {
     live: usize,
     /// Where the live threads are counted after the run was given up.
     given_up: Option<Arc<AtomicUsize>>,
+    /// What goes when the last of them ends.
+    kept: Option<Permit>,
 }
 
 impl Tether {
@@ -276,10 +284,32 @@ impl Tether {
         sum.cpu += cost.cpu;
     }
 
-    /// What the run's threads in this process cost so far: the highest peak of
-    /// one, and the processor time of all.
+    /// What the run cost in this process so far: the highest peak of one of its
+    /// threads or of its async part, and the processor time of its threads.
     pub(crate) fn cost(&self) -> Cost {
-        *locked(&self.cost)
+        let threads = *locked(&self.cost);
+        Cost {
+            peak_bytes: threads.peak_bytes.max(locked(&self.held).peak()),
+            ..threads
+        }
+    }
+
+    /// Polls the async part of the run.
+    pub(crate) fn polled<T>(&self, poll: impl FnOnce() -> T) -> T {
+        // Taken out meanwhile: the part may ask what it cost so far.
+        let mut held = *locked(&self.held);
+        let outcome = held.polled(poll);
+        *locked(&self.held) = held;
+        outcome
+    }
+
+    /// Keeps the room of a run that was given up until its threads end.
+    pub(crate) fn keep(&self, permit: Permit) {
+        let mut threads = locked(&self.threads);
+        if threads.live > 0 {
+            permit.abandon();
+            threads.kept = Some(permit);
+        }
     }
 
     /// The progress told since the last question.
@@ -340,12 +370,16 @@ impl Drop for Counted {
     fn drop(&mut self) {
         let mut threads = locked(&self.0.threads);
         threads.live -= 1;
-        if threads.live == 0 {
-            if let Some(tally) = threads.given_up.take() {
-                tally.fetch_sub(1, Ordering::AcqRel);
-            }
-            self.0.threads_ended.notify_waiters();
+        if threads.live > 0 {
+            return;
         }
+        if let Some(tally) = threads.given_up.take() {
+            tally.fetch_sub(1, Ordering::AcqRel);
+        }
+        let kept = threads.kept.take();
+        self.0.threads_ended.notify_waiters();
+        drop(threads);
+        drop(kept);
     }
 }
 
@@ -368,6 +402,7 @@ mod tests {
             attempt: 1,
             correlation_id: "c-1".into(),
             deadline: Instant::now(),
+            advanced: true,
             control: Control::new(Arc::clone(&tether)),
             means: None,
             files: None,

@@ -38,7 +38,7 @@ use shared::{
 };
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use worker::{Handle, Options, Registry, Seams, Worker};
+use worker::{Handle, Options, Registry, Seams, Worker, gate::Choice};
 
 /// Far longer than anything here takes, so that only a fault reaches it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -127,6 +127,8 @@ impl Stand {
     pub(crate) fn options() -> Options {
         Options {
             drain_grace: Duration::from_millis(100),
+            // What the machine is busy with besides is not these tests' matter.
+            gate: Choice::Off,
             ..Options::default()
         }
     }

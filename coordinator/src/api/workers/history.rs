@@ -58,12 +58,12 @@ impl Span {
             limit: MOST,
         };
         let rows = app.store.series(query).await?;
-        Ok(rows.into_iter().filter_map(Row::of).collect())
+        Ok(rows.iter().filter_map(Row::of).collect())
     }
 }
 
 impl Row {
-    fn of(row: SeriesRow) -> Option<Self> {
+    fn of(row: &SeriesRow) -> Option<Self> {
         let figures = RawValue::from_string(row.figures.as_str().to_owned()).ok()?;
         Some(Self {
             at: row.at,

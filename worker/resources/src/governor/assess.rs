@@ -94,7 +94,9 @@ impl Governor {
         conditions.high = capacity.high_bytes(thresholds);
         conditions.cores = measured.cores;
         conditions.known = measured.known;
-        self.conditions.stale_after = self.pace() * STALE_SAMPLES;
+        // By the base rate also while sampling fast: on a busy machine a thread
+        // is late by more than a few fast samples.
+        self.conditions.stale_after = self.profile.sample_base * STALE_SAMPLES;
         true
     }
 
