@@ -30,8 +30,8 @@ const HEAD: u16 = 2;
 const FOOT: u16 = 1;
 /// Lines of a pane around its rows: frame and headings.
 const AROUND: u16 = 3;
-/// Narrower, and queues and features do not fit side by side.
-const SIDE_BY_SIDE: u16 = 110;
+/// Narrower, and neither bars fit, nor queues and features side by side.
+const WIDE: u16 = 110;
 
 const KEYS: &str = "q quit   tab/arrows move   p pause   r resume   d drain the selected worker";
 
@@ -48,7 +48,7 @@ struct Sheet<'a> {
 /// The whole screen.
 pub(super) fn all(frame: &mut Frame<'_>, snapshot: &Snapshot, view: &View) {
     let area = frame.area();
-    let sheets = sheets(snapshot);
+    let sheets = sheets(snapshot, area.width);
     let areas = areas(area, &sheets.each_ref().map(lines));
     head(frame, areas.head, snapshot);
     for (sheet, area) in sheets.into_iter().zip(areas.panes) {
@@ -59,8 +59,8 @@ pub(super) fn all(frame: &mut Frame<'_>, snapshot: &Snapshot, view: &View) {
 
 /// How high a screen of this width must be to hold everything.
 pub(super) fn height(snapshot: &Snapshot, width: u16) -> u16 {
-    let [workers, queues, features, alerts] = sheets(snapshot).each_ref().map(lines);
-    let middle = if width < SIDE_BY_SIDE {
+    let [workers, queues, features, alerts] = sheets(snapshot, width).each_ref().map(lines);
+    let middle = if width < WIDE {
         queues + features
     } else {
         queues.max(features)
@@ -68,9 +68,9 @@ pub(super) fn height(snapshot: &Snapshot, width: u16) -> u16 {
     HEAD + workers + middle + alerts + FOOT
 }
 
-fn sheets(snapshot: &Snapshot) -> [Sheet<'_>; 4] {
+fn sheets(snapshot: &Snapshot, width: u16) -> [Sheet<'_>; 4] {
     [
-        workers::sheet(snapshot),
+        workers::sheet(snapshot, width >= WIDE),
         queues::sheet(snapshot),
         features::sheet(snapshot),
         alerts::sheet(snapshot),
@@ -91,7 +91,7 @@ struct Areas {
 }
 
 fn areas(area: Rect, [workers, queues, features, alerts]: &[u16; 4]) -> Areas {
-    let beside = area.width >= SIDE_BY_SIDE;
+    let beside = area.width >= WIDE;
     let middle = if beside {
         *queues.max(features)
     } else {

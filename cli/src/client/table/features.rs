@@ -40,19 +40,20 @@ pub(crate) fn share(feature: &Value) -> String {
     format!("{on}/{}", workers.len())
 }
 
-/// One feature after an order.
+/// One feature after an order. Workers hear of it with their next heartbeat,
+/// so after an order's end the answer may still tell what they said before.
 pub(crate) fn one(feature: &Value) -> String {
-    let until = match &feature["order"]["expires_at"] {
-        Value::Null => String::new(),
-        until => format!(", until {}", figure::moment(until)),
-    };
-    format!(
-        "{} is {} (rule {}{until})\n{}",
-        cell(&feature["name"]),
-        cell(&feature["state"]),
-        cell(&feature["rule"]),
-        cell(&feature["reason"]),
-    )
+    let (name, state) = (cell(&feature["name"]), cell(&feature["state"]));
+    let (rule, reason) = (cell(&feature["rule"]), cell(&feature["reason"]));
+    match &feature["order"]["expires_at"] {
+        Value::Null => format!(
+            "{name} is left to the workers again; they last said: {state} (rule {rule})\n{reason}"
+        ),
+        until => {
+            let until = figure::moment(until);
+            format!("{name} is {state} (rule {rule}), ordered until {until}\n{reason}")
+        }
+    }
 }
 
 /// Why a feature is on or off, worker by worker.
@@ -182,7 +183,10 @@ mod tests {
         );
         assert_eq!(
             text,
-            "a is disabled (rule manual, until 2026-11-23 03:01:02Z)\noff: x"
+            "a is disabled (rule manual), ordered until 2026-11-23 03:01:02Z\noff: x"
         );
+        let text =
+            one(&json!({"name": "a", "state": "disabled", "rule": "manual", "reason": "off: x"}));
+        assert!(text.starts_with("a is left to the workers again"), "{text}");
     }
 }

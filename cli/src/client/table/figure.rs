@@ -82,6 +82,19 @@ pub(crate) fn of(resource: &Value, value: &Value) -> String {
     }
 }
 
+/// How much would be in use and how much may be; what is on or off has no
+/// amounts.
+pub(crate) fn amounts(shortage: &Value) -> [String; 2] {
+    let resource = &shortage["resource"];
+    if matches!(
+        resource.as_str(),
+        Some("feature" | "draining" | "gate" | "capacity")
+    ) {
+        return ["-", "-"].map(ToOwned::to_owned);
+    }
+    ["value", "limit"].map(|name| of(resource, &shortage[name]))
+}
+
 /// A share of 1 as a bar.
 pub(crate) fn bar(share: &Value, width: usize) -> String {
     let Some(share) = share.as_f64() else {

@@ -49,15 +49,8 @@ fn worker(worker: &Value) -> Vec<String> {
     ];
     let shortage = &worker["shortage"];
     if !shortage.is_null() {
-        let resource = &shortage["resource"];
-        row.push(cell(resource));
-        // Whether something is on or off has no amount.
-        if matches!(resource.as_str(), Some("feature" | "draining" | "gate")) {
-            row.extend(["-".to_owned(), "-".to_owned()]);
-        } else {
-            row.push(figure::of(resource, &shortage["value"]));
-            row.push(figure::of(resource, &shortage["limit"]));
-        }
+        row.push(cell(&shortage["resource"]));
+        row.extend(figure::amounts(shortage));
         row.push(detail(shortage));
     }
     row

@@ -57,9 +57,12 @@ pub(crate) fn slots(worker: &Value) -> String {
     }
 }
 
-/// The health score, rounded down as its bands are.
+/// The health score, rounded down as its bands are; a dash as long as the
+/// worker cannot measure itself.
 pub(crate) fn score(worker: &Value) -> String {
-    let score = worker["health"]["score"].as_f64();
+    let health = &worker["health"];
+    let known = health["status"] != "unknown";
+    let score = health["score"].as_f64().filter(|_| known);
     score.map_or_else(|| "-".into(), |score| format!("{:.0}", score.floor()))
 }
 
@@ -174,22 +177,27 @@ fn off(worker: &Value) -> Option<String> {
     (!rows.is_empty()).then(|| columns(&["SWITCHED OFF", "WHY"], &rows))
 }
 
+/// Routes that would not be admitted; priorities that are short of the same
+/// thing share a line.
 fn short(worker: &Value) -> Option<String> {
-    let shortages = worker["shortages"].as_array()?;
-    let rows: Vec<_> = shortages
-        .iter()
-        .map(|shortage| {
-            let resource = &shortage["resource"];
-            vec![
-                cell(&shortage["workflow_type"]),
-                cell(&shortage["priority"]),
-                cell(resource),
-                figure::of(resource, &shortage["value"]),
-                figure::of(resource, &shortage["limit"]),
-                cell(&shortage["detail"]),
-            ]
-        })
-        .collect();
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for shortage in worker["shortages"].as_array()? {
+        let [value, limit] = figure::amounts(shortage);
+        let row = vec![
+            cell(&shortage["workflow_type"]),
+            cell(&shortage["priority"]),
+            cell(&shortage["resource"]),
+            value,
+            limit,
+            cell(&shortage["detail"]),
+        ];
+        match rows.last_mut() {
+            Some(last) if last[0] == row[0] && last[2..] == row[2..] => {
+                last[1] = format!("{}, {}", last[1], row[1]);
+            }
+            _ => rows.push(row),
+        }
+    }
     let headings = [
         "WOULD NOT START",
         "PRIORITY",
@@ -260,15 +268,24 @@ mod tests {
             "level": "high", "level_for_ms": 65_000,
             "forecast": {"resource": "memory", "level": "critical", "in_s": 41.7, "by": "regression"},
             "features": [{"name": "a", "enabled": true, "reason": "on"}, {"name": "b", "enabled": false, "reason": "off: x"}],
-            "shortages": [{"workflow_type": "a", "priority": "low", "resource": "memory",
-                "value": 2_097_152, "limit": 1_048_576, "detail": "d"}]}));
+            "shortages": [
+                {"workflow_type": "a", "priority": "medium", "resource": "memory", "value": 2_097_152, "limit": 1_048_576, "detail": "d"},
+                {"workflow_type": "a", "priority": "low", "resource": "memory", "value": 2_097_152, "limit": 1_048_576, "detail": "d"},
+                {"workflow_type": "b", "priority": "low", "resource": "feature", "value": 1, "limit": 0, "detail": "off"}]}));
         assert!(text.contains("high for 1 min 5 s"), "{text}");
         assert!(
             text.contains("memory critical in 42 s, by regression"),
             "{text}"
         );
         assert!(text.contains("b             off: x"), "{text}");
-        assert!(text.contains("2.0 MiB  1.0 MiB"), "{text}");
+        assert!(
+            text.contains("a                medium, low  memory    2.0 MiB  1.0 MiB  d"),
+            "{text}"
+        );
+        assert!(
+            text.contains("low          feature   -        -        off"),
+            "{text}"
+        );
     }
 
     #[test]
