@@ -228,12 +228,12 @@ impl Maker<'_> {
             .context("the nodes were just started")?;
         let record = trial::make(key, ground, self.scale)?;
         report::note(&format!(
-            "  {} of {} completed, {} OOM kills, {} not completed, {:.1}/s over the phases",
+            "  {} of {} completed, {} OOM kills, {} not completed, {:.1}/s until the end",
             record.completed,
             record.offered,
             record.kills(),
             record.not_completed(),
-            record.goodput(&lines::ALL_PHASES)
+            record.whole_per_s
         ));
         self.archive.put(&record)
     }

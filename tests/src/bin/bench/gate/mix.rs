@@ -88,7 +88,7 @@ impl Class {
     /// Mean memory times time of a task, MiB s.
     fn mean_demand(self) -> f64 {
         let (least, most) = self.mib();
-        (whole(least) + whole(most)) / 2.0 * self.hold().as_secs_f64()
+        whole(least).midpoint(whole(most)) * self.hold().as_secs_f64()
     }
 }
 

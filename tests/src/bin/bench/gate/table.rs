@@ -15,10 +15,13 @@ use super::resample::of_median;
 use crate::board::median;
 use crate::report::figure;
 
+/// How a figure is read off a run.
+type Reading = Box<dyn Fn(&Record) -> Option<f64>>;
+
 /// One figure of a run.
 struct Measure {
     name: String,
-    of: Box<dyn Fn(&Record) -> Option<f64>>,
+    of: Reading,
     /// Whether its differences are shown.
     is_compared: bool,
 }
