@@ -1,6 +1,7 @@
 //! The lines that ours must pass, fixed before the first reported run, and where each stands.
 //!
-//! Invariant: lines are judged on runs at full length that are not void, and a line without its runs is not judged.
+//! Invariant: lines are judged on runs that are not void, and a line without its runs is not judged. Short runs are judged
+//! like full ones, since the lines are the same; the table says how short they were.
 //! A failed line is printed, never an error.
 
 use std::collections::BTreeSet;
@@ -16,7 +17,6 @@ pub(crate) const STEADY: [&str; 2] = ["overload", "relief"];
 pub(crate) const SHIFTED: [&str; 1] = ["shifted"];
 /// All three.
 pub(crate) const ALL_PHASES: [&str; 3] = ["overload", "relief", "shifted"];
-const CALM: &str = "calm";
 
 /// Kernel out-of-memory kills of ours, over all runs.
 const MOST_KILLS: f64 = 0.0;
@@ -30,7 +30,7 @@ const LEAST_SHIFTED: f64 = 1.1;
 const GOAL_SHIFTED: f64 = 1.25;
 /// The 99th percentile of critical tasks of ours as a multiple of the unloaded one: the median of the runs.
 const MOST_CRITICAL: f64 = 1.5;
-/// Gate transitions of one worker in ten steady minutes, on average.
+/// Gate transitions in ten steady minutes, of the worker that has most.
 const MOST_TRANSITIONS: f64 = 2.0;
 
 /// One line and where ours stands.
@@ -136,7 +136,7 @@ pub(crate) fn judge(records: &[Record]) -> Vec<Line> {
             false,
         ),
         line(
-            "gate transitions a worker, 10 steady minutes",
+            "most gate transitions, 10 steady minutes",
             transitions(records),
             MOST_TRANSITIONS,
             false,
@@ -163,11 +163,12 @@ fn critical(records: &[Record]) -> Option<f64> {
 }
 
 fn transitions(records: &[Record]) -> Option<f64> {
-    let calm = records
-        .iter()
-        .find(|record| record.phases.iter().any(|phase| phase.name == CALM))?;
-    let workers = f64::from(u32::try_from(calm.oom_kills.len()).ok()?);
-    Some(calm.seen.transitions_per_minute? * 10.0 / workers)
+    /// What the line speaks of.
+    const SECONDS: f64 = 600.0;
+    let calm = |record: &&Record| record.key.part == Part::Calm && record.key.arm == Arm::Ours;
+    let record = records.iter().find(calm)?;
+    let seconds: f64 = record.phases.iter().map(|phase| phase.seconds).sum();
+    Some(f64::from(record.seen.most_transitions?) * SECONDS / seconds)
 }
 
 #[cfg(test)]

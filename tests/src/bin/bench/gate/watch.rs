@@ -33,6 +33,8 @@ pub(crate) struct Seen {
     pub(crate) peak: f64,
     /// Level transitions across `high` a minute, of all workers; `None` if no worker tells a level.
     pub(crate) transitions_per_minute: Option<f64>,
+    /// Such transitions of the worker that had most of them.
+    pub(crate) most_transitions: Option<u32>,
     /// Share of the time in which a worker took nothing although the largest task would have fit.
     pub(crate) closed_with_free_memory: f64,
 }
@@ -60,14 +62,21 @@ pub(crate) fn watch(client: &Client, gauges: &[Gauge], stop: &AtomicBool) -> Res
     Ok(sums.seen(began.elapsed()))
 }
 
+/// What one worker told.
+#[derive(Default)]
+struct Levels {
+    /// Whether it was at least high, by its last word.
+    is_high: bool,
+    transitions: u32,
+}
+
 #[derive(Default)]
 struct Sums {
     looks: u32,
     utilisation: f64,
     peak: f64,
-    /// Whether a worker (by its id) was at least high, by its last word.
-    high: HashMap<String, bool>,
-    transitions: u32,
+    /// By worker id.
+    levels: HashMap<String, Levels>,
     asked: u32,
     closed: u32,
 }
@@ -105,17 +114,21 @@ impl Sums {
         };
         let is_high = level >= Level::High;
         let id = worker["worker_id"].as_str().unwrap_or_default();
-        let was = self.high.insert(id.to_owned(), is_high).unwrap_or(false);
-        self.transitions += u32::from(was != is_high);
+        let levels = self.levels.entry(id.to_owned()).or_default();
+        levels.transitions += u32::from(levels.is_high != is_high);
+        levels.is_high = is_high;
     }
 
     fn seen(&self, length: Duration) -> Seen {
         let minutes = length.as_secs_f64() / 60.0;
-        let told = !self.high.is_empty();
+        let transitions = || self.levels.values().map(|levels| levels.transitions);
+        let most_transitions = transitions().max();
         Seen {
             utilisation: self.utilisation / f64::from(self.looks.max(1)),
             peak: self.peak,
-            transitions_per_minute: told.then(|| f64::from(self.transitions) / minutes),
+            transitions_per_minute: most_transitions
+                .map(|_| f64::from(transitions().sum::<u32>()) / minutes),
+            most_transitions,
             closed_with_free_memory: f64::from(self.closed) / f64::from(self.asked.max(1)),
         }
     }
@@ -146,6 +159,7 @@ mod tests {
         }
         let seen = sums.seen(Duration::from_mins(1));
         assert_eq!(seen.transitions_per_minute, Some(3.0));
+        assert_eq!(seen.most_transitions, Some(3));
     }
 
     #[test]
