@@ -49,6 +49,12 @@ impl Client {
         read(request.call(), path, 200)
     }
 
+    /// GET with a 200 answer, as JSON.
+    pub(crate) fn json(&self, path: &str) -> Result<Value> {
+        let text = self.get(path, &[])?;
+        serde_json::from_str(&text).with_context(|| format!("{path} did not answer JSON"))
+    }
+
     /// POST of a JSON text with a 202 answer.
     pub(crate) fn post(&self, path: &str, body: &str) -> Result<Value> {
         let request = self

@@ -1,7 +1,8 @@
 //! The benchmark (BENCH.md): Zero Gate and its peers on one RabbitMQ and one Redis, interleaved, medians.
 //!
 //! Reading order: [`options`] what is asked; [`stage`] the nodes, the peers and the collected figures of one run;
-//! [`throughput`], [`latency`], [`dag`] the measurements; [`goals`] and [`report`] what they mean.
+//! [`throughput`], [`latency`], [`dag`] the measurements; [`goals`] and [`report`] what they mean. [`gate`] is an
+//! experiment of its own: gates against no gate, on real memory limits.
 //! Invariant: only ratios within one run are judged, and a missed goal is printed, never an error.
 //! Deliberately absent: stored baselines of earlier runs, because absolute figures drift from machine to machine.
 
@@ -49,18 +50,30 @@ mod goals;
 
 mod report;
 
+mod gate;
+
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
 
-use options::{Measure, Options};
+use options::{Measure, Options, Own, Program};
 use stage::Stage;
 use system::System;
 
+/// The experiment's workers are this program: what their runs take is counted as in the product.
+#[global_allocator]
+static ALLOCATOR: worker::account::Counting = worker::account::Counting;
+
 fn main() -> ExitCode {
-    match run(Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+    let Program { own, options } = Program::parse();
+    let done = match own {
+        None => run(options).map(|()| ExitCode::SUCCESS),
+        Some(Own::Gate(asked)) => gate::run(&asked).map(|()| ExitCode::SUCCESS),
+        Some(Own::GateWorker(arguments)) => gate::member::run(arguments),
+    };
+    match done {
+        Ok(code) => code,
         Err(error) => {
             report::note(&format!("bench: {error:#}"));
             ExitCode::FAILURE

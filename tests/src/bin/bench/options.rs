@@ -3,10 +3,32 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
+use crate::gate;
 use crate::system::System;
+
+/// Compares Zero Gate with Celery, Dramatiq and BullMQ on one private RabbitMQ and Redis.
+#[derive(Debug, Parser)]
+#[command(name = "bench", args_conflicts_with_subcommands = true)]
+pub(crate) struct Program {
+    /// What has options of its own.
+    #[command(subcommand)]
+    pub(crate) own: Option<Own>,
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+/// What has options of its own.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Own {
+    /// The gate against no gate and other gates, on four workers with 384 MiB each.
+    Gate(gate::Options),
+    /// One worker of that experiment.
+    #[command(hide = true)]
+    GateWorker(gate::member::Arguments),
+}
 
 /// Which measurement to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -19,9 +41,8 @@ pub(crate) enum Measure {
     Dag,
 }
 
-/// Compares Zero Gate with Celery, Dramatiq and BullMQ on one private RabbitMQ and Redis.
-#[derive(Clone, Debug, Parser, Serialize)]
-#[command(name = "bench")]
+/// What shapes the comparison with the peers.
+#[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Options {
     /// What to measure; all of it when none is named.
     #[arg(value_enum)]

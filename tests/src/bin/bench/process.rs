@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -74,9 +74,14 @@ impl Group {
         Ok(members)
     }
 
+    /// How the leader ended, if it has.
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
     /// An error with the last lines of the log if the leader has ended.
     pub(crate) fn check(&mut self) -> Result<()> {
-        let Some(status) = self.child.try_wait()? else {
+        let Some(status) = self.ended()? else {
             return Ok(());
         };
         let text = fs::read_to_string(&self.log).unwrap_or_default();

@@ -26,6 +26,14 @@ pub(crate) fn note(text: &str) {
     drop(writeln!(io::stderr(), "{text}"));
 }
 
+/// A report on standard output.
+pub(crate) fn show(text: &str) -> Result<()> {
+    io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .context("print the report")
+}
+
 /// Everything known at the end of a run.
 #[derive(Serialize)]
 pub(crate) struct Report<'a> {
@@ -77,10 +85,7 @@ impl<'a> Report<'a> {
 
     /// The table on standard output.
     pub(crate) fn print(&self) -> Result<()> {
-        io::stdout()
-            .lock()
-            .write_all(self.text()?.as_bytes())
-            .context("print the report")
+        show(&self.text()?)
     }
 
     /// The JSON into a file.
@@ -178,7 +183,7 @@ impl<'a> Report<'a> {
 }
 
 /// Three significant digits or so: more would claim more than a benchmark knows.
-fn figure(value: f64) -> String {
+pub(crate) fn figure(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
