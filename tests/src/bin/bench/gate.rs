@@ -142,20 +142,10 @@ fn make_missing(options: &Options, archive: &Archive) -> Result<()> {
     maker.make_all(&plan::reported(&arms, best, options.seeds))
 }
 
-/// The chosen arms that this build can run.
+/// The chosen arms.
 fn arms(options: &Options) -> Vec<Arm> {
     let chosen = |arm: &Arm| options.arms.is_empty() || options.arms.contains(arm);
-    Arm::ALL
-        .into_iter()
-        .filter(chosen)
-        .filter(|&arm| {
-            let obstacle = member::obstacle(arm);
-            if let Some(obstacle) = obstacle {
-                report::note(&format!("bench gate: skipped: {obstacle}"));
-            }
-            obstacle.is_none()
-        })
-        .collect()
+    Arm::ALL.into_iter().filter(chosen).collect()
 }
 
 /// The fixed limit with the highest median goodput over all phases on the tuning seeds, once the sweep is whole. Kills

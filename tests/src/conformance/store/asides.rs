@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use shared::{
-    model::{TaskId, TaskState, WaitingOn, waiting::{Staff, Surroundings}},
+    model::{
+        TaskId, TaskState, WaitingOn,
+        waiting::{Staff, Surroundings},
+    },
     store::verbs::{Aside, CancelOutcome, Claimed, Mode},
 };
 

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use shared::blobs::{Blobs, objects::Objects};
 use shared::broker::{Broker, rabbit, rabbit::RabbitBroker};
@@ -22,7 +22,6 @@ use super::memory::Gauge;
 use super::plan::{Arm, LIMIT_BYTES};
 use super::rules::{Rule, RuleGate};
 
-const NOT_BUILT: &str = "arm D needs the enforcing gate, which this build does not have";
 /// Its loops have nothing left to do once the worker drained.
 const LOOPS_END_WITHIN: Duration = Duration::from_secs(5);
 
@@ -119,15 +118,7 @@ fn gate_of(arm: Arm, slots: u32, gauge: Gauge) -> Result<Choice> {
         Arm::None | Arm::Best => Ok(Choice::Off),
         Arm::Pause => ruled(Rule::Pause),
         Arm::Tuner => ruled(Rule::Tuner),
-        Arm::Ours => bail!(NOT_BUILT),
-    }
-}
-
-/// Why an arm cannot be run by this build, if so.
-pub(crate) fn obstacle(arm: Arm) -> Option<&'static str> {
-    match arm {
-        Arm::Ours => Some(NOT_BUILT),
-        Arm::None | Arm::Best | Arm::Pause | Arm::Tuner => None,
+        Arm::Ours => Ok(Choice::Enforce),
     }
 }
 

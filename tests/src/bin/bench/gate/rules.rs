@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use shared::model::Route;
 use shared::store::query::Slots;
 use tokio::sync::watch;
-use worker::gate::{Admission, Book, Gate, Permit, Shortage, Size, Spent};
+use worker::gate::{Admission, Book, Gate, Misfit, Permit, Shortage, Size, Spent};
 
 use super::memory::Gauge;
 use crate::process;
@@ -233,7 +233,7 @@ impl Gate for RuleGate {
 }
 
 impl Book for State {
-    fn resize(&self, _booking: u64, _size: Size) -> Result<(), Shortage> {
+    fn resize(&self, _booking: u64, _size: Size) -> Result<(), Misfit> {
         Ok(())
     }
 
