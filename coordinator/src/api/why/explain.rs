@@ -18,7 +18,8 @@ pub(super) fn detail(task: &TaskView, waiting: Option<WaitingOn>, fleet: &Fleet)
     let Some(waiting) = waiting else {
         return ended(task);
     };
-    let due = |what: &str| match task.due_at {
+    let scheduled = task.state == TaskState::Scheduled;
+    let due = |what: &str| match task.due_at.filter(|_| scheduled) {
         Some(at) => format!("{what}, due at {at}"),
         None => what.to_owned(),
     };
