@@ -249,8 +249,11 @@ fn known(name: &'static str, count: u64) -> Case {
 /// Mails packed one by one, of words in no order: text that is all the same would vanish when packed.
 fn maildir(count: u64) -> Case {
     let mut numbers = Numbers(7);
-    let words = include_str!("../../../README.md");
-    let words: Vec<&str> = words.split_whitespace().collect();
+    let words = include_str!("../data/vader_lexicon.txt").lines();
+    let words: Vec<&str> = words
+        .filter_map(|line| line.split('\t').next())
+        .step_by(20)
+        .collect();
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     for i in 0..count {
         let name = format!("Maildir/cur/{i}:2,S");
@@ -267,7 +270,9 @@ fn maildir(count: u64) -> Case {
         )
         .unwrap();
         for n in 0..200 + numbers.below(1_000) {
-            let word = words[usize::try_from(numbers.below(words.len() as u64)).unwrap()];
+            // Some words are far more usual than others.
+            let usual = 1 + numbers.below(words.len() as u64);
+            let word = words[usize::try_from(numbers.below(usual)).unwrap()];
             write!(archive, "{word}{}", if n % 12 == 11 { "\n" } else { " " }).unwrap();
         }
     }

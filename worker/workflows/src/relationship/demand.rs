@@ -31,10 +31,8 @@ const RELAXATION_NANOS: u64 = 5;
 const COUNT_NANOS: u64 = 10;
 /// Imported edges for each node that they make: people in such tables have some ten ties each, and a tie has two ends.
 const EDGES_PER_NODE: u64 = 5;
-/// Ties that the first of the best paths have; a search starts anew from each node of a path but the last.
+/// Ties that the best paths of most networks have; a search starts anew from each node of a path but the last.
 const USUAL_HOPS: u64 = 4;
-/// Times that a search relaxes each arc: a better way of more hops opens its end anew.
-const ROUNDS: u64 = 2;
 
 /// How large the network is, imported rows included.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +42,17 @@ pub(super) struct Size {
 }
 
 impl Size {
+    /// Walks of so many hops from a node, by the mean number of ties.
+    fn walks(self, hops: u64) -> u64 {
+        let ties = (2 * self.edges).div_ceil(self.nodes.max(1));
+        (0..hops).fold(1, |walks: u64, _| walks.saturating_mul(ties))
+    }
+
+    /// Those of them that end at one given node.
+    fn meetings(self, targets: u64, hops: u64) -> u64 {
+        targets.saturating_mul(self.walks(hops)) / self.nodes.max(1)
+    }
+
     fn of(input: &Value, file_bytes: u64) -> Self {
         let length = |name: &str| input[name].as_array().map_or(0, Vec::len) as u64;
         let rows = |list: &str| imported_into(input, file_bytes, |into| into == list);
@@ -120,19 +129,26 @@ impl Query {
 
     /// Paths that are likely to be listed, and steps of the search for them, as [`super::paths::Search`] counts them.
     pub(super) fn search(self, size: Size) -> (u64, u64) {
-        // From the i-th node of a path on, one hop less is left each time, and one layer is for no hop.
+        // Layers are filled for each number of hops that are left, and every arc within that reach is relaxed about once.
+        let from = |hops: u64| {
+            let arcs = size.walks(hops).saturating_mul(2).min(2 * size.edges);
+            (hops + 1) * size.nodes + arcs
+        };
+        let first = from(self.max_hops - 1);
         let spurs = self.max_hops.min(USUAL_HOPS);
-        let layers: u64 = (0..spurs).map(|i| self.max_hops - i).sum();
-        let relaxed = spurs * ROUNDS * 2 * size.edges;
-        let one = (layers * size.nodes + relaxed).max(1);
-        let paths = (self.targets * self.paths).min(MAX_RELAXATIONS / one + self.targets.min(1));
-        (paths, (paths * one).min(MAX_RELAXATIONS))
+        let next: u64 = (1..=spurs).map(|i| from(self.max_hops - i)).sum();
+        let met = size.meetings(self.targets, self.max_hops);
+        let paths = met.clamp(self.targets, self.targets * self.paths);
+        // A search that has begun when the budget is spent still ends.
+        let afforded = MAX_RELAXATIONS / next.max(1) + self.targets.min(1);
+        let steps = self.targets * first + (paths - self.targets) * next;
+        (paths.min(afforded), steps.min(MAX_RELAXATIONS))
     }
 
     /// Steps of the count of simple paths.
     pub(super) fn count(self, size: Size) -> u64 {
-        // Whoever lies on a counted path is left by all of its ties.
-        let ties = 2 * size.edges / size.nodes.max(1);
-        (self.targets * MAX_COUNTED_PATHS * ties).min(MAX_COUNT_STEPS_ALL)
+        let met = size.meetings(self.targets, self.max_hops);
+        let counted = met.min(self.targets * MAX_COUNTED_PATHS);
+        (counted * USUAL_HOPS).min(MAX_COUNT_STEPS_ALL)
     }
 }

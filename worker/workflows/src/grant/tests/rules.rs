@@ -238,7 +238,7 @@ fn what_is_refused_anyway_is_said_to_need_no_more_than_the_caps_allow() {
     let need = crate::demand("grant_timeline", &input, 0).unwrap();
     assert!(need.duration < std::time::Duration::from_mins(1), "{need:?}");
     assert!(need.memory_bytes < 1 << 30, "{need:?}");
-    assert!(matches!(try_run(&input), Err(Error::TooLarge { .. })));
+    assert!(matches!(try_run(&input), Err(Error::LimitExceeded { .. })));
 }
 
 #[test]
