@@ -15,8 +15,8 @@ use crate::demand::imported_into;
 /// Bytes per node, mostly its part of the result, and per edge.
 const NODE_BYTES: u64 = 4_096;
 const EDGE_BYTES: u64 = 1_024;
-/// Bytes of a listed path of three or four ties: each tie is told with its ends and five numbers.
-const PATH_BYTES: u64 = 10_000;
+/// Bytes of a listed path: 5 KB with three ties, 10 KB with seven, for each is told with its ends and its numbers.
+const PATH_BYTES: u64 = 7_000;
 /// Bytes that the smallest run takes.
 const BASE_BYTES: u64 = 128 << 10;
 /// Nanoseconds to read and lay out a node or edge, with the metrics that look at neighbours alone.
@@ -92,7 +92,9 @@ fn sweeps(input: &Value, size: Size) -> u64 {
     let weighted = params["weighted"].as_bool().unwrap_or(false);
     let wants = |metric: Metric| {
         let name = serde_json::to_value(metric).unwrap_or_default();
-        input["metrics"].as_array().is_none_or(|m| m.contains(&name))
+        input["metrics"]
+            .as_array()
+            .is_none_or(|m| m.contains(&name))
     };
     let all = size.nodes.saturating_mul(size.edges);
     let exact = all <= limit;

@@ -96,14 +96,14 @@ impl<'a> Model<'a> {
 
 /// What is made of each, unless the run is to end meanwhile.
 fn watched<T, R>(all: &[T], run: &Run<'_>, make: impl Fn(&T) -> R) -> Result<Vec<R>, Error> {
-    let mut made = Vec::with_capacity(all.len());
+    let mut results = Vec::with_capacity(all.len());
     for (i, one) in all.iter().enumerate() {
         if i % CHECK_EVERY == 0 {
             run.check()?;
         }
-        made.push(make(one));
+        results.push(make(one));
     }
-    Ok(made)
+    Ok(results)
 }
 
 fn event(plan: &Plan<'_>, risk: &Risk) -> Event {

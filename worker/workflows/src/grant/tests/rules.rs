@@ -236,7 +236,10 @@ fn what_is_refused_anyway_is_said_to_need_no_more_than_the_caps_allow() {
     let mut input = plan(&[task("t", &points(1.0, 2.0, 3.0), &[])]);
     input["simulation"]["runs"] = json!(9_007_199_254_740_991_u64);
     let need = crate::demand("grant_timeline", &input, 0).unwrap();
-    assert!(need.duration < std::time::Duration::from_mins(1), "{need:?}");
+    assert!(
+        need.duration < std::time::Duration::from_mins(1),
+        "{need:?}"
+    );
     assert!(need.memory_bytes < 1 << 30, "{need:?}");
     assert!(matches!(try_run(&input), Err(Error::LimitExceeded { .. })));
 }
@@ -254,7 +257,7 @@ fn tables_take_their_time() {
         crate::demand("grant_timeline", &input, 0).unwrap().duration
     };
     // 4,000 tables of some 50 microseconds, whatever the number of runs.
-    assert!((need(4_000) - need(0)).as_millis() >= 200);
+    assert!(need(4_000) >= need(0) + std::time::Duration::from_millis(200));
     // The simulation of few runs is stopped before all tables are made.
     let asked = std::sync::atomic::AtomicU32::new(0);
     let stop = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) >= 3;
@@ -270,5 +273,10 @@ fn tables_take_their_time() {
 #[test]
 fn nothing_to_do_is_simulated_as_done() {
     let done = crate::with_grant_simulation(&plan(&[]), &Run::unattended(), |simulate| simulate());
-    assert_eq!(done.unwrap().unwrap(), [0.0; 4]);
+    assert!(
+        done.unwrap()
+            .unwrap()
+            .iter()
+            .all(|&days| days.abs() < 1e-12)
+    );
 }

@@ -1,18 +1,20 @@
 //! What bounds the work: hubs cost no more than their ties, and every part of a search counts against its budget.
 
+use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Run;
 use crate::relationship::demand::{Query, Size};
 use crate::relationship::graph::Graph;
 use crate::relationship::input::Input;
-use crate::relationship::{local, reach};
 use crate::relationship::paths::Search;
 use crate::relationship::triads::Triads;
+use crate::relationship::{local, reach};
 
 /// `leaves` of a hub and `loners` beside them.
 fn star(leaves: usize, loners: usize) -> Graph {
@@ -115,4 +117,58 @@ fn taken(graph: &Graph, query: Query) -> (u64, u64, u64) {
         counted += count.steps;
     }
     (search.spent, counted, listed)
+}
+
+#[test]
+fn the_sweeps_of_a_run_are_those_it_is_said_to_need() {
+    let nodes: Vec<_> = (0..40).map(|v| json!({"id": format!("n{v:06}")})).collect();
+    let edges: Vec<_> = (0..120)
+        .map(|e| json!({"a": nodes[e % 40]["id"], "b": nodes[(e * 7 + 1 + e / 40) % 40]["id"], "strength": 0.5}))
+        .collect();
+    let mut input = json!({"nodes": nodes, "edges": edges});
+    let nanos = |input: &Value| {
+        let need = crate::demand("relationship_mapping", input, 0).unwrap();
+        u64::try_from(need.duration.as_nanos()).unwrap()
+    };
+    let metrics = [
+        json!([]),
+        json!(["closeness"]),
+        json!(["betweenness", "degree"]),
+    ];
+    // A limit of 1 pays for one pivot all the same.
+    for (weighted, limit, steps) in [
+        (false, 10_000, 4_800),
+        (true, 10_000, 4_800),
+        (false, 1, 120),
+        (true, 1, 120),
+    ] {
+        for wanted in &metrics {
+            input["metrics"] = json!([]);
+            input["params"] = json!({"weighted": false, "exact_limit": 1});
+            let none = nanos(&input);
+            input["metrics"] = wanted.clone();
+            input["params"] = json!({"weighted": weighted, "exact_limit": limit});
+            let ran = sweeps(&input);
+            let cost = |what: &str, nanos: u64| if ran.contains(what) { nanos } else { 0 };
+            let expected = cost("shortest paths", 20) + cost("shortest paths by strength", 100);
+            assert_eq!(
+                nanos(&input) - none,
+                steps * expected,
+                "{weighted} {limit} {wanted} {ran:?}"
+            );
+        }
+    }
+}
+
+/// What a run says that it is doing.
+fn sweeps(input: &Value) -> BTreeSet<String> {
+    let told = Mutex::new(BTreeSet::new());
+    let run = Run {
+        progress: &|_, doing| {
+            told.lock().unwrap().insert(doing.to_owned());
+        },
+        ..Run::unattended()
+    };
+    (crate::find("relationship_mapping").unwrap().run)(input, &run).unwrap();
+    told.into_inner().unwrap()
 }
