@@ -144,11 +144,9 @@ fn imported(nodes: u64, edges: u64, uploaded: bool) -> Case {
     let mut import = json!({"into": "edges", "mapping": {"a": "Giver", "b": "Taker", "last_contact": "Last met"}});
     let mut lines = Vec::new();
     if uploaded {
-        lines = rows
-            .iter()
-            .map(|row| format!("{row}\n"))
-            .collect::<String>()
-            .into_bytes();
+        for row in &rows {
+            writeln!(lines, "{row}").unwrap();
+        }
         import["file"] = stored(&lines, false);
     } else {
         import["records"] = rows.into();
