@@ -135,7 +135,7 @@ fn orders_that_make_no_sense_are_refused_before_or_by_the_coordinator() -> Resul
             "soon",
         ],
         &["features", "why"],
-        &["features", "why", "../livez"],
+        &["features", "set", "../livez", "auto", "--reason", "x"],
         &["workers", "some-worker", "drain", "some-worker"],
         &["workers", "--since", "1h"],
         &["profile", "set", "reckless", "--reason", "x"],

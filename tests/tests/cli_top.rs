@@ -159,10 +159,11 @@ fn nobody_there_is_shown_through_every_size_and_a_signal_ends_it() -> Result<()>
 fn a_fleet_is_shown_and_paused_after_a_question() -> Result<()> {
     Fleet::run(Options::embedded(), |fleet| {
         let api = fleet.api();
-        let id = api.workers()?[0]["worker_id"]
-            .as_str()
-            .context("no worker")?
-            .to_owned();
+        let id = wait::until("a worker", SOON, || {
+            let workers = api.workers()?;
+            let id = workers.first().and_then(|it| it["worker_id"].as_str());
+            Ok(Look::from_option(id.map(ToOwned::to_owned), "none yet"))
+        })?;
         let mut screen = Screen::open(api.url())?;
         screen.shows("advanced_analytics", 0)?;
         let from = screen.resize(45, 140)?;
