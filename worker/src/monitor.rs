@@ -29,7 +29,7 @@ use shared::clock::Clock;
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
-use crate::{gate::ResourceGate, tally::Tally};
+use crate::{gate::ResourceGate, options::SourceOf, tally::Tally};
 
 /// News that wait for the rest of the worker: alerts come at most ten a
 /// minute, so this is hours of them.
@@ -62,6 +62,8 @@ pub(crate) struct Means {
     pub(crate) workers: Arc<AtomicU32>,
     /// Metrics of this process are this worker's.
     pub(crate) tells: bool,
+    /// Looks elsewhere than at this machine.
+    pub(crate) source: Option<SourceOf>,
 }
 
 #[derive(Debug, Default)]
@@ -151,7 +153,11 @@ impl Eye {
     }
 
     fn find(&mut self, work_dir: &Path) -> Option<Box<dyn SampleSource>> {
-        match source::detect(work_dir) {
+        let found = match &self.means.source {
+            Some(other) => other.make(),
+            None => source::detect(work_dir),
+        };
+        match found {
             Ok(source) => {
                 info!(source = ?source.describe().kind, "the monitor watches");
                 Some(source)

@@ -5,7 +5,11 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use resources::{history::Retention, profile::Profile};
+use resources::{
+    history::Retention,
+    profile::Profile,
+    source::{self, SampleSource},
+};
 use shared::model::ProfileName;
 
 use crate::{
@@ -27,6 +31,9 @@ pub struct Options {
     pub gate: gate::Choice,
     /// Thresholds, shares and pace, unless an operator orders another profile.
     pub profile: Profile,
+    /// Where measurements come from instead of this machine: recorded or made
+    /// up, for tests and trials.
+    pub source: Option<SourceOf>,
     /// How long the worker's own history of measurements is kept.
     pub history: Retention,
     /// Where to write every decision of the gate with its inputs; nowhere by
@@ -91,6 +98,7 @@ impl Default for Options {
             concurrency: 10,
             gate: gate::Choice::default(),
             profile: Profile::preset(ProfileName::default()),
+            source: None,
             history: Retention::default(),
             decision_log: None,
             on_alert: Callbacks::default(),
@@ -135,5 +143,30 @@ impl MetricsText {
 impl fmt::Debug for MetricsText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MetricsText")
+    }
+}
+
+/// Makes a source of measurements, on the thread that asks it.
+#[derive(Clone)]
+pub struct SourceOf(Arc<Make>);
+
+type Make = dyn Fn() -> Result<Box<dyn SampleSource>, source::Error> + Send + Sync;
+
+impl SourceOf {
+    /// Sources come from this function. It is asked again while it fails.
+    pub fn new(
+        make: impl Fn() -> Result<Box<dyn SampleSource>, source::Error> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(make))
+    }
+
+    pub(crate) fn make(&self) -> Result<Box<dyn SampleSource>, source::Error> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for SourceOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SourceOf")
     }
 }

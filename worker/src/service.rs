@@ -417,6 +417,7 @@ fn start_monitor(core: &Arc<Core>, tasks: &Tasks) -> Result<Option<JoinHandle<Op
         clock: Arc::clone(&core.clock),
         workers: Arc::clone(&core.workers),
         tells: core.options.tells_ends,
+        source: core.options.source.clone(),
     };
     let work_dir = core.means.workroom.path();
     let (monitor, news) = Monitor::start(means, work_dir).map_err(Error::Monitor)?;

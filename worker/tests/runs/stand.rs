@@ -16,6 +16,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{TryStreamExt, stream::BoxStream};
+use resources::report::Report;
 use serde_json::Value;
 use shared::{
     blobs::{self, Blob, Blobs, Listed, Upload, key, objects::Objects},
@@ -28,6 +29,7 @@ use shared::{
     },
     store::{
         Store,
+        query::WorkerState,
         sqlite::{Options as StoreOptions, SqliteStore},
         verbs::{
             Mode, ModeAsked, NewTask, PublishedSlip, Submission, Submitted, Sweep, Take, TakenTask,
@@ -41,7 +43,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use worker::{Handle, Options, Registry, Seams, Worker, gate::Choice};
 
 /// Far longer than anything here takes, so that only a fault reaches it.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(crate) struct Stand {
     pub(crate) store: Arc<SqliteStore>,
@@ -148,8 +150,11 @@ impl Stand {
         options: Options,
         registry: Registry,
     ) -> Handle {
-        self.start(store, self.blobs.clone(), options, registry)
-            .await
+        let seams = Seams {
+            store,
+            ..self.seams()
+        };
+        self.start(seams, options, registry).await
     }
 
     /// A worker with another blob store than the stand's.
@@ -159,23 +164,37 @@ impl Stand {
         options: Options,
         registry: Registry,
     ) -> Handle {
-        self.start(self.store.clone(), blobs, options, registry)
-            .await
+        let seams = Seams {
+            blobs,
+            ..self.seams()
+        };
+        self.start(seams, options, registry).await
     }
 
-    async fn start(
+    /// A worker that reaches the stand's broker through another one.
+    pub(crate) async fn worker_through(
         &self,
-        store: Arc<dyn Store>,
-        blobs: Arc<dyn Blobs>,
+        broker: Arc<dyn Broker>,
         options: Options,
         registry: Registry,
     ) -> Handle {
         let seams = Seams {
-            store,
-            blobs,
+            broker,
+            ..self.seams()
+        };
+        self.start(seams, options, registry).await
+    }
+
+    fn seams(&self) -> Seams {
+        Seams {
+            store: self.store.clone(),
+            blobs: self.blobs.clone(),
             broker: self.broker.clone(),
             clock: Arc::new(SystemClock),
-        };
+        }
+    }
+
+    async fn start(&self, seams: Seams, options: Options, registry: Registry) -> Handle {
         Worker::start(options, registry, seams, &self.tasks)
             .await
             .unwrap()
@@ -233,6 +252,28 @@ impl Stand {
 
     pub(crate) async fn submit_one(&self, job: Job) -> TaskId {
         self.submit(vec![job]).await[0]
+    }
+
+    /// What the worker says of itself, once this holds.
+    pub(crate) async fn said(
+        &self,
+        worker: &Handle,
+        holds: impl Fn(&WorkerState, &Report) -> bool,
+    ) -> (WorkerState, Report) {
+        let mut last = None;
+        let reached = until(async || {
+            let workers = self.store.workers().await.unwrap();
+            let Some(view) = workers.into_iter().find(|it| &it.worker == worker.id()) else {
+                return false;
+            };
+            let report = serde_json::from_value(view.state.detail.clone());
+            let report: Report = report.unwrap_or_default();
+            let done = holds(&view.state, &report);
+            last = Some((view.state, report));
+            done
+        });
+        assert!(reached.await, "waited in vain: {last:?}");
+        last.unwrap()
     }
 
     pub(crate) async fn view(&self, id: TaskId) -> TaskView {
@@ -410,7 +451,7 @@ fn ticket(task: &TakenTask) -> Ticket {
     Ticket {
         task: task.id,
         attempt: task.attempt,
-        size_bucket: 0,
+        size_bucket: Ticket::bucket_of(task.input_bytes),
         estimate_us: None,
         correlation_id: None,
         traceparent: None,
