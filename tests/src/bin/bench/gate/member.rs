@@ -149,8 +149,6 @@ async fn work(arguments: Arguments) -> Result<ExitCode> {
         host: Some(arguments.name),
         concurrency: arguments.slots,
         gate: gate_of(arguments.arm, arguments.slots, gauge)?,
-        // So that what a run decided can be replayed.
-        decision_log: Some(arguments.ledger.with_extension("decisions")),
         ..Options::default()
     };
     let registry = super::handlers::registry(&arguments.ledger)?;
