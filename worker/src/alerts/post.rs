@@ -20,7 +20,7 @@ use super::{unix, webhook::Webhook};
 use crate::service::Core;
 
 /// Workers that are pressed together say the same within moments of each
-/// other: one message a minute for each kind and level.
+/// other: one message a minute for each resource, kind and level.
 const TOGETHER: Duration = Duration::from_mins(1);
 /// How long an undelivered message can be looked up.
 const UNDELIVERED: Duration = Duration::from_hours(24);
@@ -58,9 +58,10 @@ pub(crate) async fn post(core: &Core, mut notes: mpsc::Receiver<Note>) {
 /// How many others told the same before, if this worker is to tell it now.
 /// Without the store every worker tells.
 async fn first(core: &Core, note: &Note) -> Option<u64> {
-    let kind = note.key.rsplit('/').next().unwrap_or_default();
+    // Without the worker, whose id holds no slash.
+    let (_, about) = note.key.split_once('/').unwrap_or_default();
     let asked = FirstOf {
-        key: format!("alert:{kind}:{}:{:?}", note.level, note.state),
+        key: format!("alert:{about}:{}:{:?}", note.level, note.state),
         by: Nonce::draw(&mut rand::rng()),
         lasts: TOGETHER,
     };

@@ -80,6 +80,8 @@ async fn the_store_and_the_webhook_have_the_alert_begin_and_end() {
     let (stand, dial) = (Stand::new(1), Dial::at(CALM));
     let receiver = Receiver::kind(&stand).await;
     let worker = stand.worker(with_webhook(&dial, &receiver)).await;
+    // Only a kill after the first look is news.
+    assert!(until(async || dial.looks() > 0).await);
     dial.kill();
     let about = "memory/oom_kill";
     let first = receiver.heard(about, 1).await.remove(0);

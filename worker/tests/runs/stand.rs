@@ -272,8 +272,11 @@ impl Stand {
             last = Some((view.state, report));
             done
         });
-        assert!(reached.await, "waited in vain: {last:?}");
-        last.unwrap()
+        let reached = reached.await;
+        let (state, report) = last.expect("it has never been heard");
+        let (level, slots, short) = (state.level, state.slots, &report.shortages);
+        assert!(reached, "waited in vain: {level} {slots:?} {short:?}");
+        (state, report)
     }
 
     pub(crate) async fn view(&self, id: TaskId) -> TaskView {

@@ -4,6 +4,7 @@
 //! until it is acknowledged or dropped.
 
 use std::{
+    collections::HashMap,
     fmt,
     sync::{
         Arc, Mutex,
@@ -23,7 +24,7 @@ use shared::{
 #[derive(Debug)]
 pub(crate) struct Watched {
     real: Arc<LocalBroker>,
-    last: Mutex<Option<Instant>>,
+    last: Mutex<HashMap<Route, Instant>>,
     in_hand: Arc<AtomicUsize>,
 }
 
@@ -36,9 +37,9 @@ impl Watched {
         })
     }
 
-    /// When a message was last asked for.
-    pub(crate) fn last_pull(&self) -> Option<Instant> {
-        *self.last.lock().unwrap()
+    /// When a message of this route was last asked for.
+    pub(crate) fn last_pull(&self, route: &Route) -> Option<Instant> {
+        self.last.lock().unwrap().get(route).copied()
     }
 
     pub(crate) fn in_hand(&self) -> usize {
@@ -83,7 +84,8 @@ impl Broker for Watched {
     }
 
     async fn fetch(&self, route: &Route) -> Result<Option<Delivery>> {
-        *self.last.lock().unwrap() = Some(Instant::now());
+        let now = Instant::now();
+        self.last.lock().unwrap().insert(route.clone(), now);
         let found = self.real.fetch(route).await?;
         Ok(found.map(|delivery| {
             self.in_hand.fetch_add(1, Ordering::SeqCst);
