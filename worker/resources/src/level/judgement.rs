@@ -125,7 +125,7 @@ impl Transition {
     }
 }
 
-/// What [`Levels::observe`] says.
+/// What [`Levels::observe`](super::Levels::observe) says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[must_use]
 pub struct Judgement {
