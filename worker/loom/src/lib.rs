@@ -19,6 +19,19 @@ fn every_order(model: impl Fn() + Sync + Send + 'static) {
     builder.check(model);
 }
 
+/// Whether loom finds the deadlock of a model that is broken on purpose: an
+/// ignored test of this name. In a process of its own, because loom aborts
+/// where threads that sleep for ever hold something.
+#[cfg(test)]
+fn is_noticed(broken: &str) -> bool {
+    let run = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([broken, "--exact", "--ignored", "--nocapture"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&run.stderr);
+    !run.status.success() && said.contains("deadlock; threads")
+}
+
 #[cfg(test)]
 mod booked;
 #[cfg(test)]
