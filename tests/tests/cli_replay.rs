@@ -11,7 +11,6 @@ use resources::history::Retention;
 use resources::profile::Profile;
 use resources::record::{Answer, Event, Header, Line, VERSION, settled};
 use resources::sample::{HostMemory, RawSample};
-use serde_json::Value;
 use shared::model::{Category, Priority, ProfileName};
 use zerogate_tests::command::{Ended, zerogate};
 use zerogate_tests::fleet::{Fleet, Options};
@@ -173,17 +172,20 @@ fn an_answer_that_was_changed_is_found() -> Result<()> {
     let log = folder.path().join("decisions.jsonl");
     record(&log)?;
     let text = std::fs::read_to_string(&log)?;
-    let changed = text.replacen(r#""answer":{"granted":3}"#, r#""answer":{"granted":4}"#, 1);
+    // In the answer of the first tick, which is the second line.
+    let changed = text.replacen(
+        r#""ticked":{"level":"normal""#,
+        r#""ticked":{"level":"high""#,
+        1,
+    );
     ensure!(changed != text, "nothing to change in\n{text}");
     std::fs::write(&log, changed)?;
     let text = replay(&log, &[])?.expect(DIFFERENT)?.stdout;
     ensure!(text.contains("are NOT those that were recorded"), "{text}");
-    ensure!(
-        text.contains(r#"{"granted":4}"#) && text.contains(r#"{"granted":3}"#),
-        "{text}"
-    );
+    ensure!(text.contains("line 2, from character"), "{text}");
+    ensure!(text.contains(r#""level":"high""#), "{text}");
     let figures = replay(&log, &["-o", "json"])?.expect(DIFFERENT)?.json()?;
-    ensure!(figures["different"] != Value::from(0), "{figures:#}");
+    ensure!(figures["different"] == 1, "{figures:#}");
     Ok(())
 }
 

@@ -21,7 +21,8 @@ const SOON: Duration = Duration::from_secs(20);
 on_both!(with Options::gated;
     a_feature_is_switched_off_explained_and_given_back,
     a_worker_is_drained_explained_and_resumed,
-    profiles_plans_and_alerts,
+    profiles_are_set_and_given_back,
+    plans_causes_and_alerts,
     one_look_at_everything,
 );
 
@@ -135,7 +136,7 @@ fn orders_that_make_no_sense_are_refused_before_or_by_the_coordinator() -> Resul
             "soon",
         ],
         &["features", "why"],
-        &["features", "why", "../livez"],
+        &["features", "set", "../livez", "auto", "--reason", "x"],
         &["workers", "some-worker", "drain", "some-worker"],
         &["workers", "--since", "1h"],
         &["profile", "set", "reckless", "--reason", "x"],
@@ -217,7 +218,7 @@ fn a_worker_is_drained_explained_and_resumed(fleet: &mut Fleet) -> Result<()> {
     Ok(())
 }
 
-fn profiles_plans_and_alerts(fleet: &mut Fleet) -> Result<()> {
+fn profiles_are_set_and_given_back(fleet: &mut Fleet) -> Result<()> {
     let set = |words: &[&str]| {
         ask_json(
             fleet,
@@ -251,6 +252,10 @@ fn profiles_plans_and_alerts(fleet: &mut Fleet) -> Result<()> {
     )?
     .expect(REFUSED)?;
 
+    Ok(())
+}
+
+fn plans_causes_and_alerts(fleet: &mut Fleet) -> Result<()> {
     let plan = ask_json(fleet, &["capacity"])?;
     ensure!(
         plan["desired_workers"].is_u64() && plan["binding"].is_string(),

@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn the_peak_counts_what_was_held_at_once_and_not_what_was_taken_in_all() {
         // This test program names no allocator: the counting is asked directly.
-        let (_, cost) = measured(|| {
+        let ((), cost) = measured(|| {
             for _ in 0..10 {
                 took(1000);
                 took(500);

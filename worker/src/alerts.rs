@@ -27,7 +27,7 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-use crate::{monitor::News, service::Core};
+use crate::{gate::ResourceGate, monitor::News, service::Core};
 pub(crate) use post::post;
 
 /// A callback that takes longer is left alone.
@@ -143,7 +143,7 @@ impl Desk<'_> {
         let at = core
             .resources
             .as_ref()
-            .map_or(Duration::ZERO, |it| it.now());
+            .map_or(Duration::ZERO, ResourceGate::now);
         let records: Vec<_> = notes
             .iter()
             .map(|note| record(note, &core.id, (now, at)))

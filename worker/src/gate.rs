@@ -146,8 +146,11 @@ pub trait Book: Send + Sync {
     fn returned(&self, booking: u64, spent: Option<Spent>);
 
     /// The work was given up and does not stop: its slot is free, its memory
-    /// is not. The permit is dropped when it ends.
-    fn abandoned(&self, _booking: u64) {}
+    /// is not. `true` if the permit is to be kept until the work ends; a book
+    /// without memory has nothing to keep.
+    fn abandoned(&self, _booking: u64) -> bool {
+        false
+    }
 }
 
 impl Permit {
@@ -175,8 +178,12 @@ impl Permit {
     }
 
     /// The work was given up and does not stop: frees its slot, not its memory.
-    pub fn abandon(&self) {
-        self.book.abandoned(self.booking);
+    /// Gives the permit back, to be kept until the work ends, if it still means
+    /// anything.
+    #[must_use]
+    pub fn abandon(mut self) -> Option<Self> {
+        self.under = None;
+        self.book.abandoned(self.booking).then_some(self)
     }
 
     /// Notes what a run under this permit cost.

@@ -173,6 +173,10 @@ fn tell_resources(core: &Core, reading: Reading, state: &mut WorkerState) {
     let Some(gate) = &core.resources else {
         return;
     };
+    if gate.look(|governor, _| governor.judgement().is_none()) {
+        // Before the first sample there is nothing to say.
+        return;
+    }
     let mut report = gate.report();
     report.memory.resident = reading.memory_bytes;
     report.cpu.process = reading.cpu_cores;

@@ -139,10 +139,10 @@ pub(super) fn alerts(api: &Api, command: &Alerts) -> Ended {
         .chain(state)
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    let path = match asked.is_empty() {
-        true => "/api/alerts".to_owned(),
-        false => format!("/api/alerts?{}", asked.join("&")),
-    };
+    let mut path = "/api/alerts".to_owned();
+    if !asked.is_empty() {
+        path = format!("{path}?{}", asked.join("&"));
+    }
     show(
         command.connection.output,
         &api.get(&path)?,

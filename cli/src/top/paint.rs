@@ -49,7 +49,7 @@ struct Sheet<'a> {
 pub(super) fn all(frame: &mut Frame<'_>, snapshot: &Snapshot, view: &View) {
     let area = frame.area();
     let sheets = sheets(snapshot, area.width);
-    let areas = areas(area, &sheets.each_ref().map(lines));
+    let areas = areas(area, sheets.each_ref().map(lines));
     head(frame, areas.head, snapshot);
     for (sheet, area) in sheets.into_iter().zip(areas.panes) {
         pane(frame, area, sheet, (snapshot, view));
@@ -90,19 +90,19 @@ struct Areas {
     foot: Rect,
 }
 
-fn areas(area: Rect, [workers, queues, features, alerts]: &[u16; 4]) -> Areas {
+fn areas(area: Rect, [workers, queues, features, alerts]: [u16; 4]) -> Areas {
     let beside = area.width >= WIDE;
     let middle = if beside {
-        *queues.max(features)
+        queues.max(features)
     } else {
         queues + features
     };
     let rest = area.height.saturating_sub(HEAD + FOOT);
     // Where not all fits, workers and alerts have a third each at most.
     let (workers, alerts) = if workers + middle + alerts <= rest {
-        (*workers, *alerts)
+        (workers, alerts)
     } else {
-        ((*workers).min(rest / 3), (*alerts).min(rest / 3))
+        (workers.min(rest / 3), alerts.min(rest / 3))
     };
     let [head, above, between, below, foot] = Layout::vertical([
         Constraint::Length(HEAD),
@@ -115,7 +115,7 @@ fn areas(area: Rect, [workers, queues, features, alerts]: &[u16; 4]) -> Areas {
     let [left, right] = if beside {
         Layout::horizontal([Constraint::Percentage(45), Constraint::Fill(1)]).areas(between)
     } else {
-        let shares = [Constraint::Fill(*queues), Constraint::Fill(*features)];
+        let shares = [Constraint::Fill(queues), Constraint::Fill(features)];
         Layout::vertical(shares).areas(between)
     };
     Areas {

@@ -410,11 +410,13 @@ impl Book for State {
         }
     }
 
-    fn abandoned(&self, booking: u64) {
-        if booking != UNBOOKED {
-            drop(self.lock().on(Event::Abandon { booking }));
-            self.edges.pass();
+    fn abandoned(&self, booking: u64) -> bool {
+        if booking == UNBOOKED {
+            return false;
         }
+        drop(self.lock().on(Event::Abandon { booking }));
+        self.edges.pass();
+        true
     }
 }
 

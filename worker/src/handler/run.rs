@@ -307,8 +307,7 @@ impl Tether {
     pub(crate) fn keep(&self, permit: Permit) {
         let mut threads = locked(&self.threads);
         if threads.live > 0 {
-            permit.abandon();
-            threads.kept = Some(permit);
+            threads.kept = permit.abandon();
         }
     }
 

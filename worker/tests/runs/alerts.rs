@@ -26,7 +26,7 @@ use crate::{
 
 fn with_webhook(dial: &Arc<Dial>, receiver: &Receiver) -> Options {
     Options {
-        webhook: receiver.webhook(),
+        webhook: Some(receiver.webhook()),
         ..dial.options()
     }
 }

@@ -118,8 +118,8 @@ impl Receiver {
     }
 
     /// A webhook that leads here although this is no public address.
-    pub(crate) fn webhook(&self) -> Option<Webhook> {
-        Some(Webhook::new(&self.url(), SECRET, true).unwrap())
+    pub(crate) fn webhook(&self) -> Webhook {
+        Webhook::new(&self.url(), SECRET, true).unwrap()
     }
 
     pub(crate) fn posts(&self) -> Vec<Post> {

@@ -50,16 +50,40 @@ pub(crate) fn defaults() -> Value {
         "params": input::Params::default()})
 }
 
-/// What an input is likely to need, by the bytes of its mails; those in the input are there in Base64.
+/// Bytes of mails over those of the archive that packs them.
+const ARCHIVE_RATIO: u64 = 4;
+/// Bytes for each address, domain and Message-ID that the input says is known: its JSON, its Rust form, its place in a
+/// table.
+const KNOWN_BYTES: u64 = 300;
+/// Nanoseconds to read and file one of them.
+const KNOWN_NANOS: u64 = 1_000;
+
+/// What an input is likely to need, by the bytes of its mails and by what it says is known; mails that stand in the
+/// input are there in Base64.
 pub(crate) fn demand(input: &Value, file_bytes: u64) -> Demand {
-    let inline = input["source"]["data"]["content_base64"].as_str();
+    let source = &input["source"];
+    let inline = source["data"]["content_base64"].as_str();
     let inline = inline.map_or(0, str::len) as u64;
-    let bytes = file_bytes + inline / 4 * 3;
+    let stored = file_bytes + inline / 4 * 3;
+    let packed = source["kind"] == "maildir_zip";
+    let bytes = stored.saturating_mul(if packed { ARCHIVE_RATIO } else { 1 });
+    let bytes = bytes.min(limits::MAX_INFLATED_BYTES);
+    let known = known(input);
     Demand {
-        memory_bytes: (1 << 20) + 2 * inline + 2 * bytes,
+        memory_bytes: (1 << 20) + 2 * inline + 2 * bytes + KNOWN_BYTES * known,
         cores: 1,
-        duration: Duration::from_millis(20) + Duration::from_nanos(100 * bytes),
+        duration: Duration::from_millis(20)
+            + Duration::from_nanos(100 * bytes + KNOWN_NANOS * known),
     }
+}
+
+/// Addresses, domains and Message-IDs that the input lists.
+fn known(input: &Value) -> u64 {
+    let list = |value: &Value| value.as_array().map_or(0, Vec::len);
+    let map = |name: &str| input[name].as_object().into_iter().flatten();
+    let ids = list(&input["known_message_ids"]) + list(&input["owner_addresses"]);
+    let aliases: usize = map("aliases").map(|(_, others)| 1 + list(others)).sum();
+    (ids + aliases + map("sponsor_domains").count()) as u64
 }
 
 /// Everything that later steps look at.

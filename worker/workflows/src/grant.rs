@@ -56,19 +56,22 @@ pub fn sample_grant() -> Value {
     sample::federal()
 }
 
-/// What an input is likely to need: the runs of the simulation, each over all tasks.
+/// What an input is likely to need: a table for each task and risk, and the runs of the simulation, each over all of them.
 pub(crate) fn demand(input: &Value) -> Demand {
     let length = |name: &str| input[name].as_array().map_or(0, Vec::len) as u64;
     let (tasks, risks) = (length("tasks"), length("risks"));
     let runs = input["simulation"]["runs"].as_u64();
     let runs = runs.unwrap_or_else(|| input::Simulation::default().runs);
+    // What is above the caps is refused before it costs anything.
+    let runs = runs.min(limits::MAX_RUNS);
     let most = (limits::SENSITIVITY_VALUES as u64).checked_div(tasks);
     let kept = runs
         .min(limits::SENSITIVITY_RUNS as u64)
         .min(most.unwrap_or(0));
-    let draws = runs.saturating_mul(tasks + risks);
-    // A draw with its steps through the network takes about 30 ns, ranking a kept duration as much again.
-    let nanos = 30 * draws + 30 * kept * tasks;
+    let draws = runs.saturating_mul(tasks + risks).min(limits::MAX_DRAWS);
+    // A draw with its steps through the network takes about 30 ns, ranking a kept duration as much again, the table that
+    // a task or risk draws from 50 microseconds.
+    let nanos = 30 * draws + 30 * kept * tasks + 50_000 * (tasks + risks);
     Demand {
         // The calendar; per task its table, its places in a batch and its lines in input and result; what is kept.
         memory_bytes: (64 << 10) + 17_000 * (tasks + risks) + 9 * kept * tasks + 24 * runs,

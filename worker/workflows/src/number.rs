@@ -1,4 +1,4 @@
-//! Numbers on their way out, and the few statistics that both types share.
+//! Numbers on their way out, and the few statistics that the types share.
 //!
 //! Invariant: a float that leaves has 12 significant digits, is finite, and is never negative zero.
 

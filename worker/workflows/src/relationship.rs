@@ -5,6 +5,7 @@
 //! Deliberately absent: threads (sums are blocked so that they can come), clocks, any weight we made up silently.
 
 mod communities;
+mod demand;
 mod graph;
 mod input;
 mod lengths;
@@ -28,12 +29,13 @@ mod triads;
 mod tests;
 
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::document::Document;
-use crate::{Demand, Error, Run, schema};
+use crate::{Error, Run, schema};
+
+pub(crate) use demand::demand;
 
 /// JSON Schema of the input.
 pub(crate) fn input_schema() -> Value {
@@ -76,24 +78,6 @@ pub(crate) fn example() -> Value {
 pub fn karate_club() -> Value {
     serde_json::from_str(include_str!("../data/karate.json"))
         .expect("the shipped file is valid JSON")
-}
-
-/// What an input is likely to need: all-pairs metrics cost nodes x edges up to `params.exact_limit`. Imported rows count
-/// as edges.
-pub(crate) fn demand(input: &Value, file_bytes: u64) -> Demand {
-    let length = |name: &str| input[name].as_array().map_or(0, Vec::len) as u64;
-    let rows = crate::demand::imported(input, file_bytes);
-    let (nodes, edges) = (length("nodes"), length("edges") + rows);
-    let exact = input["params"]["exact_limit"].as_u64();
-    let exact = exact.unwrap_or_else(|| input::Params::default().exact_limit);
-    let steps = nodes.saturating_mul(edges).min(exact);
-    // A step of a sweep takes about 20 ns, reading and laying out some microseconds an entry.
-    let nanos = 20 * steps + 20_000 * (nodes + edges);
-    Demand {
-        memory_bytes: (128 << 10) + 4_096 * nodes + 1_024 * edges,
-        cores: 1,
-        duration: Duration::from_millis(5) + Duration::from_nanos(nanos),
-    }
 }
 
 /// Maps a network.

@@ -163,7 +163,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn row(minute: i64, figures: Value) -> Value {
+    fn row(minute: i64, figures: &Value) -> Value {
         let at = Stamp::from_micros(1_700_000_040_000_000 + minute * MINUTE);
         json!({"at": at.to_string(), "figures": figures})
     }
@@ -171,9 +171,9 @@ mod tests {
     #[test]
     fn a_column_is_a_minute_and_gaps_stay_blank() {
         let history = vec![
-            row(0, json!({"memory": 0.0, "level": 0})),
-            row(1, json!({"memory": 1.0, "level": 4})),
-            row(3, json!({"memory": 0.5, "level": 2})),
+            row(0, &json!({"memory": 0.0, "level": 0})),
+            row(1, &json!({"memory": 1.0, "level": 4})),
+            row(3, &json!({"memory": 0.5, "level": 2})),
         ];
         let text = table(&json!({"history": history}));
         assert!(
@@ -198,7 +198,7 @@ mod tests {
             _ => json!({"memory": 0.0, "health": 100.0}),
         };
         let history: Vec<Value> = (0..120)
-            .map(|minute| row(minute, figures(minute)))
+            .map(|minute| row(minute, &figures(minute)))
             .collect();
         let text = table(&json!({"history": history}));
         let spark = |name: &str| {

@@ -45,7 +45,7 @@ fn columns(wide: bool) -> Vec<Column> {
         ("MEMORY", fixed(16), |worker| bar(&worker["memory"])),
         ("CPU", fixed(16), |worker| bar(&worker["cpu"])),
     ];
-    let bare: [Column; 2] = [
+    let numbers: [Column; 2] = [
         ("MEMORY", fixed(6), |worker| percent(&worker["memory"])),
         ("CPU", fixed(5), |worker| percent(&worker["cpu"])),
     ];
@@ -66,7 +66,7 @@ fn columns(wide: bool) -> Vec<Column> {
             Cell::new(workers::slots(worker))
         }),
     ] as [Column; 2]);
-    columns.extend(if wide { bars } else { bare });
+    columns.extend(if wide { bars } else { numbers });
     columns.push(("HEALTH", fixed(6), |worker| {
         Cell::new(workers::score(worker))
     }));

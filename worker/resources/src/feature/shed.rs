@@ -1,9 +1,10 @@
 //! The automatic rules: which categories give way, and how they come back.
 //!
-//! Fast down, slow up: a category goes off at the tick that asks for it, and
-//! comes back in its turn only, the most important first, one category per
-//! [`TURN`] after the cause is over, so that a recovered worker is not pressed
-//! down again by everything that waited.
+//! Fast down, slow up: a category goes off at the tick that asks for it. After
+//! a critical level or worse it comes back in its turn only, the most important
+//! first, one category per [`TURN`] after the cause is over, so that a recovered
+//! worker is not pressed down again by everything that waited. After less it
+//! comes back when its cause is over: the level has its own slow exit.
 //!
 //! Invariant: what is off is nested. If standard is off, so is advanced; if
 //! advanced is off, so is experimental.
@@ -47,6 +48,8 @@ struct Part {
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Shed {
     parts: [Part; 3],
+    /// The worker has been critical since the first of them went off.
+    severe: bool,
     last_return: Option<Duration>,
 }
 
@@ -67,13 +70,16 @@ impl Shed {
                 None => {}
             }
         }
+        self.severe |= now.level >= Level::Critical;
         self.bring_back(now.at);
+        self.severe &= self.parts.iter().any(|part| part.off.is_some());
     }
 
     /// Lets the most important category that is off come back if it is its
     /// turn; tells the others when theirs is.
     fn bring_back(&mut self, at: Duration) {
-        let mut earliest = self.last_return.map_or(Duration::ZERO, |last| last + TURN);
+        let pause = if self.severe { TURN } else { Duration::ZERO };
+        let mut earliest = self.last_return.map_or(Duration::ZERO, |last| last + pause);
         let mut first = true;
         for part in &mut self.parts {
             if part.off.is_none() {
@@ -84,11 +90,12 @@ impl Shed {
                 // or waits for this one.
                 return;
             };
-            let turn = earliest.max(over + TURN).max(part.held_until);
+            let turn = earliest.max(over + pause).max(part.held_until);
             if first && turn <= at {
                 *part = Part::default();
                 self.last_return = Some(at);
-                earliest = at + TURN;
+                earliest = at + pause;
+                continue;
             } else if let Some(off) = &mut part.off {
                 let cpu_alone = off.rule.is_cpu_alone();
                 // A forecast that did not come true keeps its name while it
@@ -97,7 +104,7 @@ impl Shed {
                     off.rule = Rule::Recovering { cpu_alone };
                 }
                 off.until = Some(turn);
-                earliest = turn + TURN;
+                earliest = turn + pause;
             }
             first = false;
         }

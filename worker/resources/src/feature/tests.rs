@@ -115,7 +115,8 @@ fn categories_come_back_in_order_one_per_turn() {
 fn a_relapse_starts_the_turn_again() {
     let profile = balanced();
     let mut features = features();
-    tick(&mut features, &at(&profile, 0, Level::High));
+    tick(&mut features, &at(&profile, 0, Level::Critical));
+    tick(&mut features, &at(&profile, 1, Level::High));
     tick(&mut features, &at(&profile, 20, Level::Normal));
     tick(&mut features, &at(&profile, 45, Level::High));
     tick(&mut features, &at(&profile, 50, Level::Normal));
@@ -149,8 +150,28 @@ fn forecasts_act_early_hold_a_minute_and_spare_standard_work() {
     let state = features.state(ADVANCED_ANALYTICS).unwrap();
     assert_eq!(state.rule.as_str(), "predicted");
     assert!(tick(&mut features, &at(&profile, 65, Level::Normal))[2]);
-    assert!(!tick(&mut features, &at(&profile, 94, Level::Normal))[3]);
-    assert!(tick(&mut features, &at(&profile, 95, Level::Normal))[3]);
+    assert!(
+        features.enabled("excel_processing"),
+        "and so does experimental"
+    );
+}
+
+#[test]
+fn after_a_high_level_everything_comes_back_with_its_exit() {
+    let profile = balanced();
+    let mut features = features();
+    assert_eq!(
+        tick(&mut features, &at(&profile, 0, Level::High)),
+        [true, true, false, false]
+    );
+    assert_eq!(
+        tick(&mut features, &at(&profile, 20, Level::Elevated)),
+        [true, true, true, false]
+    );
+    assert_eq!(
+        tick(&mut features, &at(&profile, 21, Level::Normal)),
+        [true; 4]
+    );
 }
 
 #[test]

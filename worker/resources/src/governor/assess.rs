@@ -15,7 +15,7 @@ use crate::{
     bottleneck::Observation,
     capacity::Capacity,
     feature::{Changes, Rule, Situation, State},
-    forecast::{Outlook, Regime, horizon},
+    forecast::{By, Eta, Outlook, Regime, horizon},
     health::{self, Health},
     history::Reading,
     level::{Judgement, Resource},
@@ -135,7 +135,10 @@ impl Governor {
         self.predicted().is_some()
     }
 
-    /// The worst level that a forecast sees which may act.
+    /// The worst level that a forecast sees which may act. What the inventory
+    /// expects to be high only warns: the ledger has bounded what it booked by
+    /// the ceiling of its class, and a worker that is full as it should be
+    /// would otherwise switch features off for a minute each time.
     fn predicted(&self) -> Option<Level> {
         let (memory, disk) = &self.forecasts;
         if !self.profile.prediction.acts {
@@ -144,7 +147,9 @@ impl Governor {
         if memory.acts_on_critical() || disk.acts_on_critical() {
             return Some(Level::Critical);
         }
-        (memory.acts_on_high() || disk.acts_on_high()).then_some(Level::High)
+        let by_trend = |eta: &Eta| eta.acts && eta.by != By::Inventory;
+        let high = [memory, disk].into_iter().filter_map(|it| it.high);
+        high.filter(by_trend).map(|_| Level::High).next()
     }
 
     /// How long what may be shed and runs now is likely to go on.

@@ -48,6 +48,12 @@ fn governor() -> Governor {
 
 /// A machine of 1,000 MiB with so much in use, two cores of which a share is
 /// busy.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "figures of a test are small and positive"
+)]
 fn tick(at: u64, memory: f64, cpu: f64) -> Tick {
     let total = 1000 * MIB;
     let used = (memory * 1000.0) as u64 * MIB;
@@ -136,7 +142,7 @@ fn an_order_counts_at_once_and_ends_by_itself() {
         enabled: false,
         by: "ops".to_owned(),
         reason: "a bad release".to_owned(),
-        remaining: Duration::from_secs(60),
+        remaining: Duration::from_mins(1),
     };
     let changes = governor.order(Duration::from_secs(5), &[off], None);
     assert_eq!((changes.len(), changes[0].enabled), (1, false));

@@ -111,8 +111,8 @@ fn record(seconds: &[Second]) -> Vec<u8> {
                 runs: 1,
                 peak: Some(second.peak),
                 cpu: Duration::from_millis(second.peak % 997),
-                wall: Duration::from_millis(1000),
-                starved: second.peak % 17 == 0,
+                wall: Duration::from_secs(1),
+                starved: second.peak.is_multiple_of(17),
             };
             drop(on(Event::GiveBack {
                 booking,
@@ -137,6 +137,12 @@ fn record(seconds: &[Second]) -> Vec<u8> {
     log
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "figures of a test are small and positive"
+)]
 fn tick(second: &Second, at: Duration, busy: f64) -> Tick {
     const TOTAL: u64 = 1 << 30;
     let used = (second.memory.min(1.0) * TOTAL as f64) as u64;
@@ -172,7 +178,7 @@ fn tick(second: &Second, at: Duration, busy: f64) -> Tick {
         sample: second.sampled.then_some(sample),
         hour: Some(Hour(at.as_secs() / 20)),
         resident: used / 2,
-        ended: (1, u32::from(second.peak % 5 == 0)),
+        ended: (1, u32::from(second.peak.is_multiple_of(5))),
         waited_p95: Some(Duration::from_millis(second.peak % 100_000)),
         workers: 3,
         backlog: 1,

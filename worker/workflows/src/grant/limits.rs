@@ -8,7 +8,7 @@ pub(super) const MAX_TASKS: u64 = 5_000;
 pub(super) const MAX_DEPENDENCIES: u64 = 50_000;
 /// Declared risks.
 pub(super) const MAX_RISKS: u64 = 1_000;
-/// Tasks named by all risks together: each is visited in every run in which its risk happens.
+/// Tasks named by all risks together: each is visited in every run.
 pub(super) const MAX_AFFECTED: u64 = 50_000;
 /// Milestone offsets.
 pub(super) const MAX_MILESTONES: u64 = 100;
@@ -24,7 +24,7 @@ pub(super) const MAX_PLAN_WORKING_DAYS: u64 = 100_000;
 pub(super) const MAX_CALENDAR_DAYS: u64 = 500_000;
 /// Simulated runs.
 pub(super) const MAX_RUNS: u64 = 1_000_000;
-/// Random draws of a simulation, runs x (tasks + risks): about a minute.
+/// Random draws of a simulation, runs x (tasks + risks): about 11 seconds of one core at 22 ns each.
 pub(super) const MAX_DRAWS: u64 = 500_000_000;
 /// Runs whose durations are kept for the rank correlations; more would add memory, not precision.
 pub(super) const SENSITIVITY_RUNS: usize = 10_000;

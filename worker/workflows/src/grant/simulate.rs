@@ -5,7 +5,7 @@
 //! dependency never raises one. Runs are split over threads in blocks that follow each other; only counts are summed,
 //! so the result has the same bytes on any number of threads. Time is continuous in working days from ordinal 0; only
 //! dates are rounded up. `model` holds a plan's constants, `batch` plays many runs side by side. `Stop` is asked every
-//! few hundred runs.
+//! few hundred runs, and while the tables are made that draws are read from.
 
 mod batch;
 mod model;
@@ -21,7 +21,7 @@ use crate::{Error, Run};
 
 /// Batches between two looks at the stop request: 256 runs.
 const CHECK_EVERY: usize = 4;
-/// Draws worth a thread of their own: about a millisecond, of which starting it takes a twentieth.
+/// Draws worth a thread of their own: about two milliseconds, of which starting it takes a hundredth.
 const DRAWS_PER_THREAD: u64 = 100_000;
 /// More threads than this would help one plan at the cost of all others on a large machine.
 const MAX_THREADS: u64 = 8;
@@ -80,7 +80,7 @@ fn simulate_on(
     bounds: &Bounds<'_>,
     run: &Run<'_>,
 ) -> Result<Outcome, Error> {
-    let model = Model::new(plan, bounds);
+    let model = Model::new(plan, bounds, run)?;
     let runs = plan.input.simulation.runs;
     let finished = AtomicU64::new(0);
     let parts = (0..threads).map(|t| runs * t / threads..runs * (t + 1) / threads);

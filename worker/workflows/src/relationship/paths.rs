@@ -36,7 +36,7 @@ pub(super) struct Search {
     keys_back: Vec<Vec<u64>>,
     pub(super) max_hops: usize,
     /// Edge relaxations and filled layer entries so far, against the budget.
-    spent: u64,
+    pub(super) spent: u64,
     /// Where the search ends, [`MAX_RELAXATIONS`].
     pub(super) budget: u64,
 }

@@ -8,7 +8,7 @@ use super::advice::{self, Advice, Facts};
 use super::amount::{Amounts, Expected};
 use super::bonds::Bonds;
 use super::book::{Asked, Book, Record};
-use super::funding::{Funding, Ladder, Outlook, features, fit_asks};
+use super::funding::{Funding, Ladder, Outlook, Scored, features, fit_asks};
 use super::influence::{Influence, Standing};
 use super::input::{AskOutcome, Input};
 use super::rfm::{self, Rfm};
@@ -53,16 +53,7 @@ impl<'a> Analysis<'a> {
         let influence = Influence::new(input, run)?;
         let bonds = Bonds::new(&book, input);
         run.step(0.3, "learning from decided asks")?;
-        // Asks come in order of time, so a look at each sponsor that only moves forward sees them all.
-        let mut sweeps: Vec<Option<Sweep<'_>>> = book.records.iter().map(|_| None).collect();
-        let mut known = |i: usize, day: Date| {
-            let record = &book.records[i];
-            let sweep = sweeps[i].get_or_insert_with(|| bonds.looking_back(i));
-            let score = bonds.score_before((i, record), day, sweep);
-            looks(score, influence.of(record))
-        };
-        let asks = fit_asks(&book, &mut known, run)?;
-        drop(sweeps);
+        let asks = asks(&book, &bonds, &influence, run)?;
         run.step(0.4, "fitting models of giving")?;
         let ladder = Ladder::new(&book, input, asks, run)?;
         let amounts = Amounts::new(&book.records, input.seed, run)?;
@@ -116,6 +107,24 @@ impl<'a> Analysis<'a> {
     pub(super) fn sponsors(&self) -> impl Iterator<Item = (&Record<'a>, &Finding)> {
         self.book.records.iter().zip(&self.findings)
     }
+}
+
+/// The model of asks, each seen with what was known of its sponsor before it.
+fn asks(
+    book: &Book<'_>,
+    bonds: &Bonds<'_>,
+    influence: &Influence,
+    run: &Run<'_>,
+) -> Result<Result<Scored, String>, Error> {
+    // Asks come in order of time, so a look at each sponsor that only moves forward sees them all.
+    let mut sweeps: Vec<Option<Sweep<'_>>> = book.records.iter().map(|_| None).collect();
+    let mut known = |i: usize, day: Date| {
+        let record = &book.records[i];
+        let sweep = sweeps[i].get_or_insert_with(|| bonds.looking_back(i));
+        let score = bonds.score_before((i, record), day, sweep);
+        looks(score, influence.of(record))
+    };
+    fit_asks(book, &mut known, run)
 }
 
 /// Two features as shares.

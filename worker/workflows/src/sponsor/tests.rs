@@ -2,6 +2,7 @@
 
 mod chains;
 mod ladder;
+mod looking_back;
 mod metamorphic;
 mod rules;
 

@@ -54,11 +54,10 @@ impl<'m> Batch<'m> {
 
     /// Plays `lanes` runs from number `first` on and adds them to the outcome.
     pub(super) fn play(&mut self, first: u64, lanes: usize, outcome: &mut Outcome) {
-        for (run, numbers) in (first..).zip(
-            self.numbers
-                .chunks_exact_mut(self.model.numbers())
-                .take(lanes),
-        ) {
+        // A plan without tasks and risks draws nothing; there are no chunks of length 0.
+        let width = self.model.numbers().max(1);
+        let columns = self.numbers.chunks_exact_mut(width).take(lanes);
+        for (run, numbers) in (first..).zip(columns) {
             // A clone that has not drawn yet finds its stream without computing a block of another.
             let mut rng = self.fresh.clone();
             rng.set_stream(run);

@@ -4,6 +4,10 @@ use super::super::draw::Draw;
 use super::super::input::Risk;
 use super::super::plan::{Job, Plan, SLACK};
 use super::Bounds;
+use crate::{Error, Run};
+
+/// Tables of distributions between two looks at the stop request: each takes some 50 microseconds to make.
+const CHECK_EVERY: usize = 256;
 
 /// A risk as the simulation reads it.
 #[derive(Debug)]
@@ -63,27 +67,43 @@ pub(super) struct Model<'a> {
 }
 
 impl<'a> Model<'a> {
-    pub(super) fn new(plan: &'a Plan<'a>, bounds: &Bounds<'_>) -> Self {
+    pub(super) fn new(
+        plan: &'a Plan<'a>,
+        bounds: &Bounds<'_>,
+        run: &Run<'_>,
+    ) -> Result<Self, Error> {
         let draw = |job: &Job<'_>| Draw::new(job.task.duration);
-        Self {
-            draws: plan.jobs.iter().map(draw).collect(),
+        Ok(Self {
+            draws: watched(&plan.jobs, run, draw)?,
             steps: (0..plan.jobs.len())
                 .map(|v| step(plan, bounds, v))
                 .collect(),
             before: Lists::new(plan.jobs.iter().map(|job| job.before.as_slice())),
             after: Lists::new(plan.jobs.iter().map(|job| job.after.as_slice())),
-            events: plan.risks.iter().map(|risk| event(plan, risk)).collect(),
+            events: watched(&plan.risks, run, |risk| event(plan, risk))?,
             available: plan.available as f64 + SLACK,
             open: plan.open(),
             keep: bounds.keep,
             plan,
-        }
+        })
     }
 
     /// Random numbers of one run: one for each duration, two for each risk.
     pub(super) fn numbers(&self) -> usize {
         self.draws.len() + 2 * self.events.len()
     }
+}
+
+/// What is made of each, unless the run is to end meanwhile.
+fn watched<T, R>(all: &[T], run: &Run<'_>, make: impl Fn(&T) -> R) -> Result<Vec<R>, Error> {
+    let mut results = Vec::with_capacity(all.len());
+    for (i, one) in all.iter().enumerate() {
+        if i % CHECK_EVERY == 0 {
+            run.check()?;
+        }
+        results.push(make(one));
+    }
+    Ok(results)
 }
 
 fn event(plan: &Plan<'_>, risk: &Risk) -> Event {

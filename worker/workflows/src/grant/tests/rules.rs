@@ -230,3 +230,53 @@ fn sensitivity_is_null_with_a_reason_when_switched_off() {
     );
     assert!(output["completion"]["p_on_time"].is_number());
 }
+
+#[test]
+fn what_is_refused_anyway_is_said_to_need_no_more_than_the_caps_allow() {
+    let mut input = plan(&[task("t", &points(1.0, 2.0, 3.0), &[])]);
+    input["simulation"]["runs"] = json!(9_007_199_254_740_991_u64);
+    let need = crate::demand("grant_timeline", &input, 0).unwrap();
+    assert!(
+        need.duration < std::time::Duration::from_mins(1),
+        "{need:?}"
+    );
+    assert!(need.memory_bytes < 1 << 30, "{need:?}");
+    assert!(matches!(try_run(&input), Err(Error::LimitExceeded { .. })));
+}
+
+#[test]
+fn tables_take_their_time() {
+    let tasks = |n: usize| -> Vec<Value> {
+        (0..n)
+            .map(|i| task(&format!("t{i}"), &points(1.0, 2.0, 3.0), &[]))
+            .collect()
+    };
+    let need = |n: usize| {
+        let mut input = plan(&tasks(n));
+        input["simulation"]["runs"] = json!(1);
+        crate::demand("grant_timeline", &input, 0).unwrap().duration
+    };
+    // 4,000 tables of some 50 microseconds, whatever the number of runs.
+    assert!(need(4_000) >= need(0) + std::time::Duration::from_millis(200));
+    // The simulation of few runs is stopped before all tables are made.
+    let asked = std::sync::atomic::AtomicU32::new(0);
+    let stop = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) >= 3;
+    let run = Run {
+        stop: &stop,
+        ..Run::unattended()
+    };
+    let kind = find("grant_timeline").unwrap();
+    assert_eq!((kind.run)(&plan(&tasks(1_000)), &run), Err(Error::Stopped));
+    assert_eq!(asked.into_inner(), 4);
+}
+
+#[test]
+fn nothing_to_do_is_simulated_as_done() {
+    let done = crate::with_grant_simulation(&plan(&[]), &Run::unattended(), |simulate| simulate());
+    assert!(
+        done.unwrap()
+            .unwrap()
+            .iter()
+            .all(|&days| days.abs() < 1e-12)
+    );
+}

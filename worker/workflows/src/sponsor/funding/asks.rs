@@ -3,11 +3,13 @@
 //! Invariant: a feature of an ask uses only what was known before its date; the model is judged on asks later than
 //! all that it was fitted to, and is not used unless it beats the base rate there.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 
 use super::past::Past;
 use crate::money;
-use crate::sponsor::book::{Asked, Book, Record, count};
+use crate::sponsor::book::{Asked, Book, Given, Record, count};
 use crate::sponsor::model::logistic::{Case, Judgement, Model, judge};
 use crate::{Error, Run};
 
@@ -80,15 +82,13 @@ pub(crate) fn fit(
     }
     decided.sort_by_key(|(_, a, _)| (a.ask.date, a.ask.id.as_str()));
     let mut cases = Vec::with_capacity(decided.len());
-    let mut pasts: Vec<Past> = book.records.iter().map(|_| Past::default()).collect();
+    let mut sides: Vec<Side<'_>> = book.records.iter().map(Side::new).collect();
     for (k, (i, ask, success)) in decided.into_iter().enumerate() {
         if k % CHECK_EVERY == 0 {
             run.check()?;
         }
-        let (record, day) = (&book.records[i], ask.ask.date.0);
-        pasts[i].until(day, &record.gifts);
-        let features = then(record, Some(ask), day, &pasts[i]);
-        let Outlook(features) = features.with(known(i, day));
+        let day = ask.ask.date.0;
+        let Outlook(features) = sides[i].until(day, Some(ask)).with(known(i, day));
         cases.push(Case { features, success });
     }
     scored(&cases, run)
@@ -131,9 +131,7 @@ pub(crate) fn features(
     day: Date,
     known: (Option<f64>, Option<f64>),
 ) -> Outlook {
-    let mut past = Past::default();
-    past.until(day, &record.gifts);
-    then(record, ask, day, &past).with(known)
+    Side::new(record).until(day, ask).with(known)
 }
 
 impl Outlook {
@@ -144,28 +142,68 @@ impl Outlook {
     }
 }
 
-/// What gifts and the ask itself say.
-fn then(record: &Record<'_>, ask: Option<&Asked<'_>>, day: Date, past: &Past) -> Outlook {
-    let gifts = &record.gifts[..past.gifts];
-    let recency = gifts
-        .last()
-        .map(|g| f64::from((day - g.date).get_days()).ln_1p());
-    let size = ask
-        .and_then(|a| a.amount)
-        .filter(|a| !a.is_zero())
-        .zip(past.median())
-        .map(|(ask, usual)| (money::float(ask) / money::float(usual)).ln());
-    let frequency = f64::from(count(gifts)).ln_1p();
-    let focus = ask.and_then(|a| jaccard(&a.ask.focus_areas, &record.sponsor.focus_areas));
-    Outlook([recency, Some(frequency), size, focus, None, None])
+/// One sponsor, on days that follow each other.
+struct Side<'a> {
+    gifts: &'a [Given<'a>],
+    past: Past,
+    /// What it funds.
+    focus: BTreeSet<&'a str>,
 }
 
-/// Shared over all; `None` when either side is empty.
-fn jaccard(a: &[String], b: &[String]) -> Option<f64> {
-    if a.is_empty() || b.is_empty() {
+impl<'a> Side<'a> {
+    fn new(record: &'a Record<'_>) -> Self {
+        Self {
+            gifts: &record.gifts,
+            past: Past::default(),
+            focus: set(&record.sponsor.focus_areas),
+        }
+    }
+
+    /// What the gifts before a day, which is not before that of the last call, and the ask itself say.
+    fn until(&mut self, day: Date, ask: Option<&Asked<'_>>) -> Outlook {
+        self.past.until(day, self.gifts);
+        let gifts = &self.gifts[..self.past.gifts];
+        let recency = gifts
+            .last()
+            .map(|g| f64::from((day - g.date).get_days()).ln_1p());
+        let size = ask
+            .and_then(|a| a.amount)
+            .filter(|a| !a.is_zero())
+            .zip(self.past.median())
+            .map(|(ask, usual)| (money::float(ask) / money::float(usual)).ln());
+        let frequency = f64::from(count(gifts)).ln_1p();
+        let focus = ask.and_then(|a| jaccard(&set(&a.ask.focus_areas), &self.focus));
+        Outlook([recency, Some(frequency), size, focus, None, None])
+    }
+}
+
+fn set(words: &[String]) -> BTreeSet<&str> {
+    words.iter().map(String::as_str).collect()
+}
+
+/// Shared over all; `None` when either side is empty. Looks at each of `few` once, and at none of `many` that is not
+/// among them: a sponsor may name many areas and be asked often.
+fn jaccard(few: &BTreeSet<&str>, many: &BTreeSet<&str>) -> Option<f64> {
+    if few.is_empty() || many.is_empty() {
         return None;
     }
-    let (a, b): (std::collections::BTreeSet<_>, std::collections::BTreeSet<_>) =
-        (a.iter().collect(), b.iter().collect());
-    Some(a.intersection(&b).count() as f64 / a.union(&b).count() as f64)
+    let both = few.iter().filter(|word| many.contains(*word)).count();
+    Some(both as f64 / (few.len() + many.len() - both) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn focus_is_compared_as_sets(a in prop::collection::vec("[a-f]", 0..8), b in prop::collection::vec("[a-f]", 0..8)) {
+            let all: BTreeSet<_> = a.iter().chain(&b).collect();
+            let both = all.iter().filter(|word| a.contains(word) && b.contains(word)).count();
+            let expected = (!a.is_empty() && !b.is_empty()).then(|| both as f64 / all.len() as f64);
+            prop_assert_eq!(jaccard(&set(&a), &set(&b)), expected);
+        }
+    }
 }
