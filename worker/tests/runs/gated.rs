@@ -221,6 +221,11 @@ async fn critical_work_passes_a_critical_level_but_not_the_hard_limit() {
     assert_eq!(stand.view(stopped).await.attempt, 0);
 
     dial.turn(CALM);
+    stand
+        .said(&worker, |state, report| {
+            state.level < Level::High && report.shortages.is_empty()
+        })
+        .await;
     for id in [stopped, ordinary] {
         assert_eq!(stand.ended(id).await.state, TaskState::Completed);
     }

@@ -17,3 +17,8 @@ mod receiver;
 mod stand;
 mod unsteady;
 mod watched;
+
+/// As in the program itself: what a run takes is counted, and nothing that
+/// merely happens at the same time is taken for it.
+#[global_allocator]
+static ALLOCATOR: worker::account::Counting = worker::account::Counting;
