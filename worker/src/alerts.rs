@@ -77,7 +77,11 @@ impl fmt::Debug for Callbacks {
 /// Passes on what the monitor says, until dropped.
 pub(crate) async fn pass_on(core: &Core, news: &mut mpsc::Receiver<News>) {
     let (send, posts) = mpsc::channel(POSTS);
+    let now = core.clock.now();
+    let at = core.resources.as_ref();
+    let at = at.map_or(Duration::ZERO, ResourceGate::now);
     let desk = Desk {
+        began: Stamp::from_micros(now.micros() - micros(at)),
         core,
         posts: core.options.webhook.is_some().then_some(send),
         hanging: Arc::new(Semaphore::new(HANGING)),
@@ -95,6 +99,9 @@ pub(crate) async fn pass_on(core: &Core, news: &mut mpsc::Receiver<News>) {
 
 struct Desk<'a> {
     core: &'a Core,
+    /// When the worker's own time began, by the clock: drawn once, so that the
+    /// same moment always has the same name.
+    began: Stamp,
     posts: Option<mpsc::Sender<Note>>,
     hanging: Arc<Semaphore>,
 }
@@ -140,13 +147,9 @@ impl Desk<'_> {
     async fn raise(&self, notes: &[Note]) {
         let core = self.core;
         let now = core.clock.now();
-        let at = core
-            .resources
-            .as_ref()
-            .map_or(Duration::ZERO, ResourceGate::now);
         let records: Vec<_> = notes
             .iter()
-            .map(|note| record(note, &core.id, (now, at)))
+            .map(|note| record(note, &core.id, (now, self.began)))
             .collect();
         raise(&*core.store, records).await;
     }
@@ -187,10 +190,12 @@ fn write_down(note: &Note) {
     }
 }
 
-/// The alert as the fleet knows it. `now` and `at` are the same moment, by the
-/// clock and since the worker's start.
-fn record(note: &Note, worker: &WorkerId, (now, at): (Stamp, Duration)) -> AlertRecord {
-    let ago = i64::try_from(at.saturating_sub(note.since).as_micros()).unwrap_or(0);
+fn micros(of: Duration) -> i64 {
+    i64::try_from(of.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// The alert as the fleet knows it, by the clock.
+fn record(note: &Note, worker: &WorkerId, (now, began): (Stamp, Stamp)) -> AlertRecord {
     let finite = |value: f64| if value.is_finite() { value } else { 0.0 };
     AlertRecord {
         id: note.id.clone(),
@@ -204,7 +209,7 @@ fn record(note: &Note, worker: &WorkerId, (now, at): (Stamp, Duration)) -> Alert
         message: note.message.clone(),
         value: finite(note.value),
         threshold: finite(note.threshold),
-        since: Stamp::from_micros(now.micros() - ago),
+        since: began.after(note.since),
         updated_at: now,
         count: note.count,
     }
