@@ -29,7 +29,7 @@ use shared::{
         verbs::{Cancel, Note, Order},
     },
 };
-use worker::{Handler, HandlerError, Options, Registry, Run, describe, gate::Choice};
+use worker::{Handle, Handler, HandlerError, Options, Registry, Run, describe, gate::Choice};
 
 use crate::{
     dial::{CALM, CRITICAL, Dial, FULL, LIMIT},
@@ -183,6 +183,30 @@ async fn a_gate_that_shuts_pulls_no_more_and_holds_nothing_until_it_is_calm() {
     for id in ids {
         assert_eq!(stand.ended(id).await.state, TaskState::Completed);
     }
+    cancel(&stand, vec![running]).await;
+    stand.end().await;
+}
+
+#[tokio::test]
+async fn a_gate_that_opens_wakes_those_who_wait_for_it() {
+    let (stand, dial) = (Stand::new(1), Dial::at(CALM));
+    // Nobody looks again for any other reason.
+    let options = Options {
+        heartbeat: Duration::from_hours(1),
+        scan: Duration::from_hours(1),
+        ..dial.options()
+    };
+    stand.worker_with(options, registry()).await;
+    let running = something_runs(&stand, ESSENTIAL).await;
+    dial.turn(CRITICAL);
+    looked_at(&dial, 5).await;
+    let waits = stand.submit_one(job(ESSENTIAL, 1)).await;
+    stand.in_state(waits, TaskState::Queued).await;
+    let seen = dial.looks();
+    looked_at(&dial, seen + 20).await;
+    assert_eq!(stand.view(waits).await.attempt, 0);
+    dial.turn(CALM);
+    assert_eq!(stand.ended(waits).await.state, TaskState::Completed);
     cancel(&stand, vec![running]).await;
     stand.end().await;
 }
@@ -412,16 +436,16 @@ fn lesson(name: &str, bytes: u64) -> String {
     serde_json::to_string(&estimates.take_fresh()).unwrap()
 }
 
-#[tokio::test]
-async fn what_can_never_run_here_is_set_aside_and_the_rest_goes_on() {
-    let (stand, dial) = (Stand::new(1), Dial::at(CALM));
+/// A worker that has heard that the large tasks of a type need twice what it
+/// has.
+async fn taught_worker(stand: &Stand, options: Options) -> Handle {
     let note = Note {
         name: "learned".into(),
         text: lesson(STANDARD, 2 * LIMIT),
         lasts: Duration::from_hours(1),
     };
     stand.store.keep(note).await.unwrap();
-    let worker = stand.worker_with(dial.options(), registry()).await;
+    let worker = stand.worker_with(options, registry()).await;
     let learned = |report: &Report| {
         let mut types = report.types.iter();
         types.any(|it| it.workflow_type.as_str() == STANDARD && it.learned)
@@ -429,9 +453,19 @@ async fn what_can_never_run_here_is_set_aside_and_the_rest_goes_on() {
     stand
         .said(&worker, |_, report| report.known && learned(report))
         .await;
-    let padding = "x".repeat(1 << 9);
-    let large = json!({"ms": 1, "padding": padding});
-    let large = stand.submit_one(Job::new(STANDARD, large)).await;
+    worker
+}
+
+/// One of them.
+fn large() -> Job {
+    Job::new(STANDARD, json!({"ms": 1, "padding": "x".repeat(1 << 9)}))
+}
+
+#[tokio::test]
+async fn what_can_never_run_here_is_set_aside_and_the_rest_goes_on() {
+    let (stand, dial) = (Stand::new(1), Dial::at(CALM));
+    let worker = taught_worker(&stand, dial.options()).await;
+    let large = stand.submit_one(large()).await;
     let aside = stand.when(large, |view| view.too_large.is_some()).await;
     assert!(aside.too_large.unwrap() >= 2 * LIMIT, "{aside:?}");
     assert_eq!((aside.attempt, aside.failures), (0, 0));
@@ -605,7 +639,9 @@ async fn a_shadow_gate_decides_nothing_and_counts_what_it_would_have_refused() {
         gate: Choice::Shadow,
         ..dial.options()
     };
-    let worker = stand.worker_with(options, registry()).await;
+    let worker = taught_worker(&stand, options).await;
+    let large = stand.submit_one(large()).await;
+    assert_eq!(stand.ended(large).await.state, TaskState::Completed);
     let running = something_runs(&stand, STANDARD).await;
     dial.turn(CRITICAL);
     let (_, report) = stand
