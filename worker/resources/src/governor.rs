@@ -86,6 +86,8 @@ pub struct Governor {
     /// The least resident memory of an idle worker, in bytes; 0 before it was
     /// idle.
     resident_idle: u64,
+    /// Resident memory at the last tick, in bytes.
+    resident: u64,
 }
 
 /// What happened in the meantime.
@@ -139,6 +141,7 @@ impl Governor {
             conditions: before_the_first_sample(&setup, &profile),
             since: Since::default(),
             resident_idle: 0,
+            resident: 0,
             in_flight: vec![0; setup.kinds.len()],
             buckets: BTreeMap::new(),
             too_large: BTreeMap::new(),

@@ -234,6 +234,7 @@ impl Governor {
 
     fn escape(&mut self, tick: &Tick) -> Option<super::Escape> {
         let totals = self.ledger.totals();
+        self.resident = tick.resident;
         let idle = totals.in_flight() == 0 && totals.abandoned == 0;
         if idle {
             self.resident_idle = match self.resident_idle {

@@ -140,11 +140,13 @@ impl Governor {
         self.estimates.learn(kind, &usage);
     }
 
-    /// What one of so many tasks takes at most on average, going by what the
-    /// whole worker measures: where nobody counts a run's own memory.
+    /// What one of so many tasks takes on average, going by how much the
+    /// worker's process has grown since it was idle: where nobody counts a
+    /// run's own memory. What others on the machine take is not the task's.
     fn attributable(&self, in_flight: u32) -> Option<u64> {
-        let base = self.ledger.base()?;
-        Some(self.measured.used.saturating_sub(base) / u64::from(in_flight.max(1)))
+        let (now, idle) = (self.resident, self.resident_idle);
+        let known = now > 0 && idle > 0;
+        known.then(|| now.saturating_sub(idle) / u64::from(in_flight.max(1)))
     }
 
     fn question(&self, at: Duration, kind: u16, priority: Priority) -> Question {
